@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The data path behind the inlined hits: first calls, flags, refills, flushes, bursts. No system
+ * call, no lock.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+
+#include "bulk.h"
+#include "cache.h"
+#include "error.h"
+#include "lcore.h"
+#include "pool.h"
+#include "refusal.h"
+
+static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
+{
+	if (lab_unlikely(gfp & ~LAB_GFP_KNOWN))
+		return lab_fail(
+			EINVAL,
+			"allocation from pool '%s' refused: flag 0x%x is not known; known are "
+			"LAB_GFP_ATOMIC, LAB_GFP_EXCLUSIVE and LAB_GFP_ZERO",
+			pool->priv->name, gfp & ~LAB_GFP_KNOWN);
+	if (lab_unlikely((gfp & LAB_GFP_EXCLUSIVE) && !pool->state))
+		return lab_fail(ENOTSUP,
+				"allocation from pool '%s' refused: LAB_GFP_EXCLUSIVE needs a pool "
+				"made without LAB_POOL_UNPROTECTED",
+				pool->priv->name);
+	return 0;
+}
+
+/* From the cache alone. */
+static unsigned take_cached(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+{
+	unsigned got, len;
+
+	if (pool->state)
+		return pool->priv->bulk->take(pool, c, frames, n);
+	len = lab_cache_len(c);
+	got = len < n ? len : n;
+	memcpy(frames, &c->objs[len - got], got * sizeof(*frames));
+	lab_cache_set_len(c, len - got);
+	return got;
+}
+
+/* From the cache and then the depot, magazine by magazine. */
+static unsigned take(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+{
+	unsigned got = take_cached(pool, c, frames, n);
+
+	while (got < n && lab_cache_refill(pool, c))
+		got += take_cached(pool, c, frames + got, n - got);
+	return got;
+}
+
+static int give(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
+{
+	if (pool->state)
+		return pool->free_bulk(pool, c, frames, n);
+	while (n) {
+		unsigned step = n < LAB_BLOCK_FRAMES ? n : LAB_BLOCK_FRAMES;
+		uint32_t len;
+		int err = lab_cache_make_room(pool, c, step);
+
+		if (lab_unlikely(err))
+			return err;
+		len = lab_cache_len(c);
+		memcpy(&c->objs[len], frames, step * sizeof(*frames));
+		lab_cache_set_len(c, len + step);
+		frames += step;
+		n -= step;
+	}
+	return 0;
+}
+
+static void zero(void **frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		memset(frames[i], 0, LAB_FRAME_SIZE);
+}
+
+unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
+{
+	struct lab_cache *c;
+	unsigned got;
+
+	if (lab_unlikely(gfp & ~LAB_GFP_ATOMIC) && check_flags(pool, gfp))
+		return 0;
+	c = lab_lcore_self(pool);
+	if (lab_unlikely(!c))
+		return 0;
+	got = take(pool, c, frames, n);
+	lab_cache_count_allocs(c, got);
+	if (lab_unlikely(got < n))
+		lab_put(&c->misses, c->misses + 1);
+	if (gfp & LAB_GFP_ZERO)
+		zero(frames, got);
+	return got;
+}
+
+int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
+{
+	struct lab_cache *c;
+	unsigned got;
+	int err = gfp & ~LAB_GFP_ATOMIC ? check_flags(pool, gfp) : 0;
+
+	if (lab_unlikely(err))
+		return err;
+	c = lab_lcore_self(pool);
+	if (lab_unlikely(!c))
+		return -ENOSPC;
+	got = take(pool, c, frames, n);
+	if (lab_unlikely(got < n)) {
+		lab_put(&c->misses, c->misses + 1);
+		give(pool, c, frames, got);
+		return -ENOMEM;
+	}
+	lab_cache_count_allocs(c, n);
+	if (gfp & LAB_GFP_ZERO)
+		zero(frames, n);
+	return 0;
+}
+
+void *lab_alloc_slow(struct lab_pool *pool, lab_gfp_t gfp)
+{
+	void *frame;
+
+	return lab_alloc_burst(pool, &frame, 1, gfp) ? frame : NULL;
+}
+
+int lab_free_bulk_slow(struct lab_pool *pool, void *const *frames, unsigned n)
+{
+	struct lab_cache *c = lab_lcore_self(pool);
+
+	return lab_likely(c) ? give(pool, c, frames, n) : -ENOSPC;
+}
+
+int lab_free_slow(struct lab_pool *pool, void *frame)
+{
+	return lab_free_bulk_slow(pool, &frame, 1);
+}
+
+void *labyrinth_void_alloc_page_gfp_atomic_exclusive(struct lab_pool *pool)
+{
+	return lab_alloc(pool, LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Arenas: reserve virtual space, back it by an anonymous hugepage memfd, place, populate.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "error.h"
+#include "hugepage.h"
+#include "numa_node.h"
+
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26 /* linux/memfd.h: log2 of the page size lies in bits 26-31 */
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14, asm-generic/mman-common.h */
+#endif
+
+static int fail_short(const struct lab_arena_request *r, int err)
+{
+	uint64_t need = r->bytes / r->page_size;
+	int64_t have = lab_hugepage_free(r->page_size, r->node);
+	char size[16], advice[256], where[32] = "";
+
+	if (r->node != LAB_NODE_ANY)
+		snprintf(where, sizeof(where), " on node %d", r->node - 1);
+	lab_page_size_name(r->page_size, size);
+	if (have >= 0 && (uint64_t)have < need)
+		return lab_fail(
+			ENOMEM,
+			"pool '%s' needs %" PRIu64 " hugepages of %s%s and %" PRId64
+			" are free: as root, %s",
+			r->owner, need, size, where, have,
+			lab_hugepage_advice(r->page_size, r->node, need, advice, sizeof(advice)));
+	return lab_fail(err,
+			"pool '%s' cannot populate %" PRIu64 " hugepages of %s%s although %" PRId64
+			" are free (%s): look for a hugetlb limit of the cgroup",
+			r->owner, need, size, where, have, strerror(err));
+}
+
+/* Map the segments at an address aligned to their size. */
+static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	size_t page = r->page_size, span = r->bytes + page;
+	char *reserve, *base;
+	int fd = -1, err;
+
+	reserve = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserve == MAP_FAILED)
+		return lab_fail(
+			ENOMEM,
+			"pool '%s' cannot reserve %zu MiB of address space (%s): see ulimit -v",
+			r->owner, span >> 20, strerror(errno));
+	base = (char *)(((uintptr_t)reserve + page - 1) & ~(uintptr_t)(page - 1));
+	if (base > reserve)
+		munmap(reserve, (size_t)(base - reserve));
+	if (base + r->bytes < reserve + span)
+		munmap(base + r->bytes, (size_t)(reserve + span - base) - r->bytes);
+	a->base = base;
+	a->bytes = r->bytes;
+	a->seg_shift = (unsigned)__builtin_ctzll(page);
+
+	if (page == LAB_PAGE_4K) {
+		if (mprotect(base, r->bytes, PROT_READ | PROT_WRITE) == 0)
+			return 0;
+		err = lab_fail(errno, "pool '%s' cannot have %zu MiB of ordinary memory (%s)",
+			       r->owner, r->bytes >> 20, strerror(errno));
+		goto unmap;
+	}
+	fd = memfd_create("labyrinth", MFD_CLOEXEC | MFD_HUGETLB | a->seg_shift << MFD_HUGE_SHIFT);
+	if (fd < 0 || ftruncate(fd, (off_t)r->bytes) < 0) {
+		err = fail_short(r, errno);
+		goto unmap;
+	}
+	if (mmap(base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED) {
+		err = fail_short(r, errno);
+		goto unmap;
+	}
+	/* The mapping keeps the pages; without the descriptor nobody else can reach them. */
+	close(fd);
+	return 0;
+unmap:
+	if (fd >= 0)
+		close(fd);
+	munmap(base, r->bytes);
+	return err;
+}
+
+int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	int strict = r->node != LAB_NODE_ANY;
+	int node = strict ? r->node - 1 : lab_numa_local();
+	int err = map_segments(a, r);
+
+	if (err)
+		return err;
+	err = lab_numa_place(a->base, a->bytes, node, strict);
+	if (err)
+		goto unmap;
+	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
+	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0)) {
+		err = lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
+			       strerror(errno));
+		goto unmap;
+	}
+	if (madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0) {
+		if (errno == EINVAL)
+			err = lab_fail(ENOSYS,
+				       "pool '%s' needs MADV_POPULATE_WRITE: Linux 5.14 or newer",
+				       r->owner);
+		else if (r->page_size == LAB_PAGE_4K)
+			err = lab_fail(ENOMEM,
+				       "pool '%s' needs %zu MiB of memory and the machine has less "
+				       "(%s): ask for fewer frames",
+				       r->owner, r->bytes >> 20, strerror(errno));
+		else
+			err = fail_short(r, ENOMEM);
+		goto unmap;
+	}
+	if (r->page_size == LAB_PAGE_4K)
+		mlock(a->base,
+		      a->bytes); /* as far as RLIMIT_MEMLOCK lets us; hugepages never move */
+	a->node = lab_numa_node_of(a->base);
+	return 0;
+unmap:
+	lab_arena_destroy(a);
+	return err;
+}
+
+void lab_arena_destroy(struct lab_arena *a)
+{
+	munmap(a->base, a->bytes);
+	a->base = NULL;
+}
+
+int lab_arena_phys(const struct lab_arena *a, uint64_t *phys)
+{
+	/* Documentation/admin-guide/mm/pagemap.rst: 8 bytes a page, bits 0-54 the frame number */
+	const uint64_t pfn_mask = ((uint64_t)1 << 55) - 1;
+	uint64_t entry, segments = a->bytes >> a->seg_shift;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (uint64_t i = 0; i < segments; i++) {
+		uintptr_t va = (uintptr_t)a->base + (i << a->seg_shift);
+
+		if (pread(fd, &entry, sizeof(entry), (off_t)(va >> 12 << 3)) != sizeof(entry) ||
+		    (entry & pfn_mask) == 0) {
+			err = -EPERM;
+			break;
+		}
+		phys[i] = (entry & pfn_mask) << 12;
+	}
+	close(fd);
+	return err;
+}
+
+int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem)
+{
+	struct rlimit limit = {0};
+	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return lab_fail(ENOMEM, "pool '%s' cannot have %zu KiB for its tables (%s)", owner,
+				bytes >> 10, strerror(errno));
+	if (madvise(p, bytes, MADV_DONTFORK) < 0 || madvise(p, bytes, MADV_POPULATE_WRITE) < 0) {
+		int err = errno;
+
+		munmap(p, bytes);
+		return lab_fail(err, "pool '%s' cannot populate %zu KiB for its tables (%s)", owner,
+				bytes >> 10, strerror(err));
+	}
+	/* Swapped-out tables would page-fault on the data path. */
+	if (mlock(p, bytes) < 0 && must_lock) {
+		int err = errno;
+
+		getrlimit(RLIMIT_MEMLOCK, &limit);
+		munmap(p, bytes);
+		return lab_fail(
+			err == ENOMEM ? EPERM : err,
+			"pool '%s' cannot lock %zu KiB of tables in memory (RLIMIT_MEMLOCK is %zu "
+			"KiB): raise it with ulimit -l or limits.d, or set LAB_POOL_FALLBACK",
+			owner, bytes >> 10, (size_t)limit.rlim_cur >> 10);
+	}
+	*mem = p;
+	return 0;
+}
+
+void lab_metadata_unmap(void *mem, size_t bytes)
+{
+	munmap(mem, bytes);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * An arena: one contiguous virtual reservation made of populated segments on one NUMA node. Knows
+ * hugepages and NUMA; knows nothing of frames' owners, caches or pools.
+ */
+#ifndef ARENA_H
+#define ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * struct lab_arena - memory in segments.
+ * @base: first byte, aligned to the segment size.
+ * @bytes: length, a multiple of it.
+ * @seg_shift: log2 of the segment size; 12 for ordinary pages.
+ * @node: the NUMA node of its first segment.
+ */
+struct lab_arena {
+	char *base;
+	size_t bytes;
+	unsigned seg_shift;
+	int node;
+};
+
+/**
+ * struct lab_arena_request - what is wanted.
+ * @owner: the pool's name, for messages.
+ * @bytes: a multiple of @page_size.
+ * @page_size: of the segments; LAB_PAGE_4K means ordinary pages.
+ * @node: LAB_NODE_ANY (prefer the caller's node) or LAB_NODE(n) (that node or not at all).
+ * @dump: leave it in core dumps.
+ */
+struct lab_arena_request {
+	const char *owner;
+	size_t bytes;
+	size_t page_size;
+	int node;
+	int dump;
+};
+
+/**
+ * lab_arena_create() - reserve, place and populate.
+ *
+ * The mapping has no name, no file descriptor, and is not inherited over fork. Populating is by
+ * madvise, so that a shortage is an error here and never a SIGBUS later.
+ *
+ * Return: 0; or -errno with a sentence, and nothing is left mapped.
+ */
+int lab_arena_create(struct lab_arena *arena, const struct lab_arena_request *request);
+
+/** lab_arena_destroy() - give the memory back to the kernel. */
+void lab_arena_destroy(struct lab_arena *arena);
+
+/**
+ * lab_arena_phys() - the physical address of each segment.
+ * @arena: the arena, on hugepages.
+ * @phys: receives one address a segment.
+ *
+ * Return: 0, or -errno if the kernel does not tell (it tells root only); no sentence is set.
+ */
+int lab_arena_phys(const struct lab_arena *arena, uint64_t *phys);
+
+/**
+ * lab_metadata_map() - zeroed, populated memory for tables that no device ever sees.
+ * @owner: the pool's name, for messages.
+ * @bytes: length; rounded up to pages.
+ * @must_lock: fail if it cannot be locked in memory; otherwise only try.
+ *
+ * Not inherited over fork. Return: 0 with *@mem set, or -errno with a sentence.
+ */
+int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem);
+
+/** lab_metadata_unmap() - the reverse. */
+void lab_metadata_unmap(void *mem, size_t bytes);
+
+#endif

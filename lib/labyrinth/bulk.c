@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Bursts of an exclusive pool: the checked data path between a cache and the caller. Compiled once
+ * for the baseline instruction set and once for AVX2, as LAB_BULK. Frames travel as whole blocks
+ * where they can: 32 contiguous pointers are generated or compared instead of copied, and their 32
+ * state bytes are four words. Loose frames are checked one by one, in the same pass that moves
+ * them, which also finds a frame that stands twice in one burst.
+ *
+ * Cost of a burst of 32, in cache: a block 4 + 4 words of state and 32 pointers each way; loose 32
+ * bytes each way.
+ */
+#include <errno.h>
+
+#include <labyrinth/lab_alloc.h>
+
+#include "bulk.h"
+#include "cache.h"
+#include "frame_table.h"
+#include "lanes.h"
+#include "lcore.h"
+#include "pool.h"
+#include "refusal.h"
+
+static inline uint64_t number_of(const struct lab_pool *pool, const void *frame)
+{
+	uint64_t off = (uint64_t)((uintptr_t)frame - (uintptr_t)pool->base);
+
+	return off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
+}
+
+/* A listed frame that is not this cache's: forget the entry. */
+static __attribute__((cold, noinline)) void drop(struct lab_pool *pool, struct lab_cache *c,
+						 uint32_t frame)
+{
+	lab_put(&c->dropped, c->dropped + 1);
+	lab_report_duplicate(pool, frame);
+}
+
+static unsigned take_loose(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+{
+	const uint8_t cached = c->cached, held = (uint8_t)(cached + LAB_MAX_LCORES);
+	uint8_t *table = (uint8_t *)pool->table;
+	uint32_t len = lab_cache_len(c), most = n < len ? n : len;
+	void *const *top = c->objs + len;
+	unsigned got = 0;
+
+#pragma GCC unroll 4
+	for (; got < most; got++) {
+		void *frame = *--top;
+		uint8_t *state = table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
+
+		if (lab_unlikely(lab_get(state) != cached)) {
+			drop(pool, c, (uint32_t)number_of(pool, frame));
+			lab_cache_set_len(c, len - got - 1);
+			return got;
+		}
+		lab_put(state, held);
+		frames[got] = frame;
+	}
+	lab_cache_set_len(c, len - got);
+	return got;
+}
+
+/*
+ * A block's 32 bytes in one load and one store. The frame table's other users read and write bytes
+ * or words atomically; here the compiler could in theory tear the vector, and then a racing wrong
+ * free sees a part of the step: no worse than coming earlier or later, for the bytes are
+ * independent.
+ */
+static inline lab_lane *block_lane(struct lab_pool *pool, uint64_t number)
+{
+	return (lab_lane *)(void *)(pool->state + number);
+}
+
+/* The newest block of the cache to the caller. 0 if it is not wholly this cache's. */
+LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **frames)
+{
+	uint32_t last = c->blocks - 1;
+	uint64_t number = (uint64_t)c->block[last] << LAB_BLOCK_SHIFT;
+	lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->cached);
+
+	if (lab_unlikely(!lab_lane_zero(&diff)))
+		return 0;
+	*state = LAB_SPLAT(c->cached + LAB_MAX_LCORES);
+	lab_lanes_generate(frames, (uint64_t)(uintptr_t)pool->base + (number << LAB_FRAME_SHIFT));
+	lab_cache_set_blocks(c, last);
+	return 1;
+}
+
+static __attribute__((noinline)) unsigned take(struct lab_pool *pool, struct lab_cache *c,
+					       void **frames, unsigned n)
+{
+	unsigned got = 0;
+
+	while (n - got >= LAB_BLOCK_FRAMES && c->blocks && take_block(pool, c, frames + got))
+		got += LAB_BLOCK_FRAMES;
+	while (got < n) {
+		if (!lab_cache_len(c)) {
+			if (!c->blocks)
+				break;
+			lab_cache_split(pool, c);
+		}
+		got += take_loose(pool, c, frames + got, n - got);
+	}
+	return got;
+}
+
+/* 1 if the next 32 pointers are a block, held as a whole, that is in the cache now. Otherwise
+ * (several owners, or one that must be refused) nothing has changed, and they go singly. */
+LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *const *frames)
+{
+	uint64_t number = number_of(pool, frames[0]);
+	uint32_t blocks = c->blocks;
+	lab_lane *state = block_lane(pool, number), diff;
+	uint8_t owner;
+
+	if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) || lab_unlikely(number >= pool->frames))
+		return 0;
+	owner = lab_get(&pool->state[number]);
+	if (lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n))
+		return 0;
+	diff = *state ^ LAB_SPLAT(owner);
+	lab_lanes_differ(frames, &diff);
+	if (lab_unlikely(!lab_lane_zero(&diff)))
+		return 0;
+	*state = LAB_SPLAT(c->cached);
+	c->block[blocks] = (uint32_t)(number >> LAB_BLOCK_SHIFT);
+	lab_cache_set_blocks(c, blocks + 1);
+	return 1;
+}
+
+static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
+{
+	const uint8_t cached = c->cached, lo = c->held_lo, range = c->held_n;
+	const uint64_t total = pool->frames;
+	const uintptr_t base = (uintptr_t)pool->base;
+	uint8_t *state = pool->state;
+	uint32_t len = lab_cache_len(c);
+	void **top = c->objs + len;
+	int err = 0;
+
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t off = (uint64_t)((uintptr_t)frames[i] - base);
+		uint64_t number = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
+
+		if (lab_unlikely(number >= total) ||
+		    lab_unlikely((uint8_t)(lab_get(&state[number]) - lo) >= range)) {
+			int refused = lab_refuse_free(pool, frames[i]);
+
+			err = err ? err : refused;
+			continue;
+		}
+		lab_put(&state[number], cached);
+		*top++ = frames[i];
+	}
+	lab_cache_set_len(c, (uint32_t)(top - c->objs));
+	return err;
+}
+
+static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cache *c,
+					  void *const *frames, unsigned n)
+{
+	int err = 0;
+
+	c = lab_lcore_self(pool); /* the caller may have had none yet */
+	if (lab_unlikely(!c))
+		return -ENOSPC;
+	while (n) {
+		unsigned step = n < LAB_BLOCK_FRAMES ? n : LAB_BLOCK_FRAMES;
+		int refused = 0;
+
+		if (lab_unlikely(lab_cache_len(c) + step > c->loose_max))
+			refused = lab_cache_make_room(pool, c, step);
+		if (lab_unlikely(refused))
+			return refused;
+		if (step < LAB_BLOCK_FRAMES || !give_block(pool, c, frames)) {
+			refused = give_loose(pool, c, frames, step);
+			err = err ? err : refused;
+		}
+		frames += step;
+		n -= step;
+	}
+	return err;
+}
+
+/* Flags that need no pass over the frames, and no check in an exclusive pool. */
+#define NO_PASS (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE)
+
+static __attribute__((noinline)) int alloc_any(struct lab_pool *pool, struct lab_cache *c,
+					       void **frames, unsigned n, lab_gfp_t gfp)
+{
+	unsigned got;
+
+	if (lab_unlikely(gfp & ~NO_PASS) || lab_unlikely(lab_cache_count(c) < n))
+		return lab_alloc_bulk_slow(pool, frames, n, gfp);
+	got = take(pool, c, frames, n);
+	if (lab_unlikely(got < n)) { /* dropped duplicates made it fewer */
+		give(pool, c, frames, got);
+		return lab_alloc_bulk_slow(pool, frames, n, gfp);
+	}
+	lab_cache_count_allocs(c, n);
+	return 0;
+}
+
+/* One block, or loose frames, in cache: the commonest bursts of a driver go straight. */
+static int alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n,
+		      lab_gfp_t gfp)
+{
+	if (lab_unlikely(gfp & ~NO_PASS))
+		return lab_alloc_bulk_slow(pool, frames, n, gfp);
+	if (n == LAB_BLOCK_FRAMES && c->blocks) {
+		if (lab_unlikely(!take_block(pool, c, frames)))
+			return alloc_any(pool, c, frames, n, gfp);
+	} else if (n <= lab_cache_len(c) && (n < LAB_BLOCK_FRAMES || !c->blocks)) {
+		unsigned got = take_loose(pool, c, frames, n);
+
+		if (lab_unlikely(got < n)) { /* a duplicate was dropped */
+			give(pool, c, frames, got);
+			return alloc_any(pool, c, frames, n, gfp);
+		}
+	} else {
+		return alloc_any(pool, c, frames, n, gfp);
+	}
+	lab_cache_count_allocs(c, n);
+	return 0;
+}
+
+static int free_bulk(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
+{
+	if (lab_likely(n <= LAB_BLOCK_FRAMES && lab_cache_len(c) + n <= c->loose_max)) {
+		if (n == LAB_BLOCK_FRAMES && give_block(pool, c, frames))
+			return 0;
+		return give_loose(pool, c, frames, n);
+	}
+	return give(pool, c, frames, n);
+}
+
+const struct lab_bulk LAB_BULK = {
+	.take = take,
+	.alloc_bulk = alloc_bulk,
+	.free_bulk = free_bulk,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The data path: allocate and free frames. Everything here makes no system call, takes no lock,
+ * never page-faults and never waits for another thread. A hit in the lcore's cache is inlined:
+ * two loads and two stores for the frame, and a load, a compare and a store for its owner check.
+ */
+#ifndef LAB_ALLOC_H
+#define LAB_ALLOC_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "lab_gfp.h"
+#include "lab_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * labyrinth_void_alloc_page_gfp_atomic_exclusive() - a page, now or never, with one owner.
+ * @pool: an exclusive pool.
+ *
+ * lab_alloc(pool, LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE) as one exported symbol, for callers that
+ * cannot inline C. The guide explains the name word by word.
+ *
+ * Return: a frame of LAB_FRAME_SIZE bytes, aligned to its size, owned by the caller until
+ * lab_free(); or NULL at once: the pool has no frame (no errno is set), or is unprotected (errno
+ * ENOTSUP).
+ *
+ * Thread-safe; never sleeps, never makes a system call.
+ */
+void *labyrinth_void_alloc_page_gfp_atomic_exclusive(struct lab_pool *pool);
+
+/* The slow paths: cache empty or full, first call of a thread, flags, refusals. */
+void *lab_alloc_slow(struct lab_pool *pool, lab_gfp_t gfp);
+int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp);
+int lab_free_slow(struct lab_pool *pool, void *frame);
+int lab_free_bulk_slow(struct lab_pool *pool, void *const *frames, unsigned n);
+
+/** lab_alloc_burst() - as many frames as there are, up to @n.
+ * @pool: the pool.
+ * @frames: receives the pointers.
+ * @n: most wanted.
+ * @gfp: flags, LAB_GFP_*.
+ *
+ * Return: how many were allocated, 0..@n. 0 also for a refused call; then lab_error_text() says
+ * why.
+ */
+unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp);
+
+/*
+ * Other threads read a cache's counters (statistics), so its words are stored as relaxed atomics:
+ * plain moves that the compiler may not tear. The state byte is stored before the word (release): a
+ * thread killed in between leaves a frame whose byte says who has it, and the byte is the truth.
+ */
+#define lab_put(p, v)       __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define lab_put_after(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define lab_get(p)          __atomic_load_n((p), __ATOMIC_RELAXED)
+
+/* Flags that change nothing for a hit in an exclusive pool. EXCLUSIVE is tested where it matters.
+ */
+#define LAB_GFP_FAST (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO)
+
+/**
+ * lab_alloc() - allocate one frame.
+ * @pool: the pool.
+ * @gfp: flags, LAB_GFP_*; a constant lets the compiler drop what it does not ask for.
+ *
+ * Return: the frame, owned by the caller until lab_free(); or NULL at once: there is none (errno
+ * untouched), or the call was refused (errno EINVAL, ENOTSUP, ENOSPC; see lab_error_text()).
+ *
+ * Thread-safe; never sleeps.
+ */
+static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
+{
+	struct lab_cache *c = lab_tls_cache[pool->id];
+	uint64_t word = c->word, len = word & LAB_LEN_MASK;
+	void *frame;
+
+	if (lab_unlikely(len == 0 || (gfp & ~LAB_GFP_FAST)))
+		return lab_alloc_slow(pool, gfp);
+	frame = c->objs[len - 1];
+	if (pool->table) {
+		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
+		uint8_t cached = c->cached;
+
+		if (lab_unlikely(lab_get(state) != cached))
+			return lab_alloc_slow(pool, gfp);
+		lab_put(state, (uint8_t)(cached + LAB_MAX_LCORES));
+	} else if (gfp & LAB_GFP_EXCLUSIVE) {
+		return lab_alloc_slow(pool, gfp);
+	}
+	lab_put_after(&c->word, word + LAB_WORD_ALLOC);
+	if (gfp & LAB_GFP_ZERO)
+		memset(frame, 0, LAB_FRAME_SIZE);
+	return frame;
+}
+
+/**
+ * lab_free() - return one frame.
+ * @pool: the pool that it came from.
+ * @frame: a frame that the caller holds.
+ *
+ * Return: 0; or, in an exclusive pool, why the call was refused, with nothing changed: -EALREADY
+ * (it is free already), -EBUSY (lent to a device), -EXDEV (of another pool), -EINVAL (a pointer
+ * into the middle of a frame), -EFAULT (in no pool), -EPERM (retired); or -ENOSPC when the thread
+ * has no lcore and all slots are taken. An unprotected pool believes the caller.
+ *
+ * Thread-safe; never sleeps.
+ */
+static inline int lab_free(struct lab_pool *pool, void *frame)
+{
+	struct lab_cache *c = lab_tls_cache[pool->id];
+	uint64_t word = c->word, len = word & LAB_LEN_MASK;
+
+	if (lab_unlikely(len >= c->loose_max))
+		return lab_free_slow(pool, frame);
+	if (pool->table) {
+		uint64_t off = (uint64_t)((uintptr_t)frame - (uintptr_t)pool->base);
+		uint64_t index = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
+		uint8_t *state = pool->state + index;
+
+		if (lab_unlikely(index >= pool->frames) ||
+		    lab_unlikely((uint8_t)(lab_get(state) - c->held_lo) >= c->held_n))
+			return lab_free_slow(pool, frame);
+		lab_put(state, c->cached);
+	}
+	c->objs[len] = frame;
+	lab_put_after(&c->word, word + 1);
+	return 0;
+}
+
+/**
+ * lab_alloc_bulk() - allocate @n frames or none.
+ * @pool: the pool.
+ * @frames: receives the pointers; undefined when none were allocated.
+ * @n: how many; not bounded by the cache.
+ * @gfp: flags, LAB_GFP_*.
+ *
+ * Return: 0 (all @n are the caller's), -ENOMEM (fewer are free: none was taken), or -EINVAL,
+ * -ENOTSUP, -ENOSPC as in lab_alloc().
+ *
+ * Thread-safe; never sleeps.
+ */
+static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
+{
+	struct lab_cache *c = lab_tls_cache[pool->id];
+	uint64_t word = c->word, len = word & LAB_LEN_MASK;
+
+	if (pool->table)
+		return pool->alloc_bulk(pool, c, frames, n, gfp);
+	if (lab_unlikely(len < n || (gfp & ~LAB_GFP_ATOMIC)))
+		return lab_alloc_bulk_slow(pool, frames, n, gfp);
+	memcpy(frames, &c->objs[len - n], n * sizeof(*frames));
+	lab_put(&c->word, word + n * LAB_WORD_ALLOC);
+	return 0;
+}
+
+/**
+ * lab_free_bulk() - return @n frames.
+ * @pool: the pool that they came from.
+ * @frames: the pointers; not changed.
+ * @n: how many.
+ *
+ * Each frame is checked as in lab_free(). One that is refused stays where it was; all others are
+ * freed.
+ *
+ * Return: 0 (all were freed), or the error of the first that was refused.
+ *
+ * Thread-safe; never sleeps.
+ */
+static inline int lab_free_bulk(struct lab_pool *pool, void *const *frames, unsigned n)
+{
+	struct lab_cache *c = lab_tls_cache[pool->id];
+	uint64_t word = c->word, len = word & LAB_LEN_MASK;
+
+	if (pool->table)
+		return pool->free_bulk(pool, c, frames, n);
+	if (lab_unlikely(len + n > c->loose_max))
+		return lab_free_bulk_slow(pool, frames, n);
+	memcpy(&c->objs[len], frames, n * sizeof(*frames));
+	lab_put(&c->word, word + n);
+	return 0;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

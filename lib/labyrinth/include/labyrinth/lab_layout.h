@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The layout that the inlined hot path needs: the pool handle's first line, one lcore's cache, and
+ * the frame table's byte. It is here so that a compiler can inline lab_alloc() and lab_free(), not
+ * so that programs read it: the fields may change with every minor version.
+ */
+#ifndef LAB_LAYOUT_H
+#define LAB_LAYOUT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LAB_FRAME_SHIFT 12
+/** Bytes of a frame: the page size of x86-64 and arm64, and NVMe's own. */
+#define LAB_FRAME_SIZE  ((uint32_t)1 << LAB_FRAME_SHIFT)
+
+#define LAB_BLOCK_SHIFT 5
+/** Frames of a block: 32 contiguous, aligned frames whose 32 state bytes are four words. */
+#define LAB_BLOCK_FRAMES (1u << LAB_BLOCK_SHIFT)
+
+/** Most lcores of one pool, over all processes: what the state byte can name (see below). */
+#define LAB_MAX_LCORES 96
+/** Most devices that a pool can lend to, likewise. */
+#define LAB_MAX_DEVICES 62
+/** Most pools of one process: 8 bytes of static thread-local storage each. */
+#define LAB_MAX_POOLS 32
+/** Largest cache, in frames; like rte_mempool's it may hold 1.5 times as many before it flushes. */
+#define LAB_CACHE_MAX  512
+#define LAB_CACHE_ROOM (LAB_CACHE_MAX * 3 / 2)
+
+/*
+ * The state byte of a frame says where the frame is, and whose it is. It is the truth: whatever
+ * lists a frame as well (a cache, a magazine) is believed only where the byte agrees.
+ *
+ *   0            in the depot
+ *   1..96        in the cache of lcore 1..96
+ *   97..192      held by whoever allocated on lcore 1..96
+ *   193..254     lent to device 0..61
+ *   255          retired
+ */
+#define LAB_STATE_DEPOT         0u
+#define LAB_STATE_CACHED(lcore) ((uint8_t)(lcore))
+#define LAB_STATE_HELD(lcore)   ((uint8_t)(LAB_MAX_LCORES + (lcore)))
+#define LAB_STATE_HELD_FIRST    LAB_STATE_HELD(1)
+#define LAB_STATE_LENT(device)  ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
+#define LAB_STATE_LENT_FIRST    LAB_STATE_LENT(0)
+#define LAB_STATE_RETIRED       255u
+
+/*
+ * A cache's first word counts two things at once, so that a hit writes one word for both: bits 0-10
+ * the loose frames in objs[], bits 11-63 the frames handed out ever (2^53: at a nanosecond each,
+ * 104 days of nothing else).
+ */
+#define LAB_LEN_BITS 11
+#define LAB_LEN_MASK (((uint64_t)1 << LAB_LEN_BITS) - 1)
+/** Added to the word for each frame that leaves objs[] for a caller: one less there, one more out.
+ */
+#define LAB_WORD_ALLOC (((uint64_t)1 << LAB_LEN_BITS) - 1)
+
+/**
+ * struct lab_cache - what one lcore keeps for itself. Written by that lcore alone; others read
+ * counters only. Frames in it: (word & LAB_LEN_MASK) + 32 * blocks <= limit.
+ */
+struct lab_cache {
+	/* line 0: all that a hit touches beside the frame pointer itself */
+	uint64_t word;      /* loose frames, and frames handed out; see above */
+	uint32_t loose_max; /* limit - 32 * blocks */
+	uint8_t cached;     /* LAB_STATE_CACHED(this lcore); held is LAB_MAX_LCORES more */
+	uint8_t held_lo;    /* a frame may be freed here if its byte is in */
+	uint8_t held_n;     /*   [held_lo, held_lo + held_n) */
+	uint8_t pad0;
+	uint32_t blocks; /* whole blocks: block[0..blocks) */
+	uint32_t limit;  /* most frames it may hold */
+	uint64_t pad1[5];
+
+	/* line 1: the slow path's. frees = allocs + loose + 32 * blocks + flushed + dropped -
+	 * refilled */
+	uint64_t refilled; /* frames that came from the depot */
+	uint64_t flushed;  /* frames that went to the depot */
+	uint64_t dropped;  /* entries found to be duplicates and forgotten */
+	uint64_t lent;     /* frames lent from this lcore */
+	uint64_t taken;    /* frames taken back on this lcore */
+	uint64_t misses;   /* allocation calls that found too few frames */
+	uint32_t spare[2]; /* empty magazines kept back (number + 1, 0 for none) */
+	uint32_t lcore;    /* 1..LAB_MAX_LCORES; 0 in the cache of threads that have none */
+	uint32_t pad2;
+
+	uint32_t block[32]; /* block numbers: frame number / 32 */
+	uint64_t refused[16];
+	void *objs[LAB_CACHE_ROOM + 8];
+} __attribute__((aligned(64)));
+
+/**
+ * struct lab_pool - a process's handle of a pool. This is its first line, all of it constant after
+ * creation; the rest is the library's own.
+ */
+struct lab_pool {
+	char *base;         /* first frame */
+	uint8_t *state;     /* frame table, one byte a frame; NULL in an unprotected pool */
+	uintptr_t table;    /* state - base / 4096: frame f's byte is at table + f / 4096; 0:
+			       unprotected */
+	uint64_t frames;    /* how many */
+	uint32_t id;        /* index into lab_tls_cache */
+	uint32_t seg_shift; /* log2 of the segment size */
+	/* bulk calls of an exclusive pool, for this CPU; the second argument is the caller's cache
+	 */
+	int (*alloc_bulk)(struct lab_pool *, struct lab_cache *, void **, unsigned, uint32_t gfp);
+	int (*free_bulk)(struct lab_pool *, struct lab_cache *, void *const *, unsigned);
+	uint64_t *seg_iova; /* address of each segment as a device sees it; NULL: the virtual one */
+	uint64_t *seg_phys; /* physical address of each segment; NULL: not known */
+	struct lab_pool_priv *priv;
+	struct lab_depot *depot;
+} __attribute__((aligned(64)));
+
+/**
+ * lab_tls_cache - the calling thread's cache in each pool of this process. A thread without one
+ * finds an empty cache there that nothing fits into, so that every fast path falls through to the
+ * slow one, which registers the thread.
+ */
+extern __thread struct lab_cache *lab_tls_cache[LAB_MAX_POOLS]
+	__attribute__((tls_model("initial-exec")));
+
+#define lab_likely(x)   __builtin_expect(!!(x), 1)
+#define lab_unlikely(x) __builtin_expect(!!(x), 0)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

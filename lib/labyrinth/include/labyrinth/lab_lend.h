@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Devices as owners: while a frame is lent to a device nobody may free it, lend it again or hand it
+ * out. Drivers call this; programs that use a driver need not.
+ */
+#ifndef LAB_LEND_H
+#define LAB_LEND_H
+
+#include "lab_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * lab_device_register() - name a device that frames of this pool will be lent to.
+ * @pool: the pool.
+ * @name: up to 31 characters, for messages ("af_xdp:eth0").
+ *
+ * Return: the device's number in this pool, 0..LAB_MAX_DEVICES - 1; -EINVAL without a name; -ENOSPC
+ * when all are taken.
+ *
+ * Lock-free; no system call.
+ */
+int lab_device_register(struct lab_pool *pool, const char *name);
+
+/**
+ * lab_device_release() - forget a device.
+ * @pool: the pool.
+ * @device: from lab_device_register().
+ *
+ * The caller has taken back all that it lent; in an exclusive pool that is checked (a pass over the
+ * frame table).
+ *
+ * Return: 0; -ENOENT: no such device; -EBUSY: frames are still lent to it, the text says how many.
+ */
+int lab_device_release(struct lab_pool *pool, int device);
+
+/**
+ * lab_lend() - pass frames that the caller holds to a device.
+ * @pool: the pool.
+ * @device: from lab_device_register().
+ * @frames: array of @n pointers.
+ * @n: how many.
+ *
+ * Call it before the device can see the frames.
+ *
+ * Return: how many of the first frames are lent now. Less than @n means that frames[returned] was
+ * refused, and why is in lab_error_text(); it and those behind it are as they were.
+ *
+ * Thread-safe for different frames; never sleeps, no system call. About a nanosecond a frame.
+ */
+unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsigned n);
+
+/**
+ * lab_take_back() - the reverse: the device is done with the frames, the caller holds them again.
+ *
+ * Call it after the device has given the frames back. Arguments, return value and properties are
+ * lab_lend()'s.
+ */
+unsigned lab_take_back(struct lab_pool *pool, int device, void *const *frames, unsigned n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

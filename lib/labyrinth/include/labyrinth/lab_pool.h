@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Pools: made from a configuration, destroyed, described. Control path: every call here may sleep.
+ */
+#ifndef LAB_POOL_H
+#define LAB_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lab_hugepage.h"
+#include "lab_layout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Longest pool name, with its terminating zero. */
+#define LAB_NAME_MAX 32
+
+/**
+ * enum lab_pool_flags - what a pool is like; the zero default is the safe choice of each.
+ * @LAB_POOL_UNPROTECTED: ownership is not checked. For those who count cycles: a double free then
+ *	corrupts the pool as it would in any other allocator.
+ * @LAB_POOL_FALLBACK: where hugepages are short, take ordinary pages instead of failing. Such
+ *frames have no known physical address; lab_pool_fallback() tells.
+ * @LAB_POOL_DUMP: let core dumps contain the frames. By default they stay out.
+ * @LAB_POOL_IOVA_VA: devices use virtual addresses (they sit behind an IOMMU that is set up so).
+ *	By default they use physical ones where these are known.
+ */
+enum lab_pool_flags {
+	LAB_POOL_UNPROTECTED = 1 << 0,
+	LAB_POOL_FALLBACK = 1 << 1,
+	LAB_POOL_DUMP = 1 << 2,
+	LAB_POOL_IOVA_VA = 1 << 3,
+};
+
+/**
+ * enum lab_refusal_kind - why an exclusive pool refused a call, or dropped an entry.
+ * @LAB_REFUSED_DOUBLE_FREE: the frame is free already (-EALREADY).
+ * @LAB_REFUSED_LENT: the frame is lent to a device (-EBUSY).
+ * @LAB_REFUSED_OTHER_POOL: the address lies in another pool of this process (-EXDEV).
+ * @LAB_REFUSED_INSIDE: the address lies inside a frame, not at its start (-EINVAL).
+ * @LAB_REFUSED_OUTSIDE: the address lies in no pool of this process (-EFAULT).
+ * @LAB_REFUSED_NOT_LENT: a take-back of a frame that is not lent to that device (-EPERM).
+ * @LAB_REFUSED_NOT_HELD: a lend of a frame that nobody holds (-EALREADY).
+ * @LAB_REFUSED_RETIRED: the frame is out of circulation (-EPERM).
+ * @LAB_DROPPED_DUPLICATE: not a refusal of this call, but the trace of an earlier one: two threads
+ *	freed one frame in the same instant and both believed it; the second entry was found by an
+ *	allocation (or a flush) and forgotten. The frame itself is in one place still.
+ */
+enum lab_refusal_kind {
+	LAB_REFUSED_DOUBLE_FREE,
+	LAB_REFUSED_LENT,
+	LAB_REFUSED_OTHER_POOL,
+	LAB_REFUSED_INSIDE,
+	LAB_REFUSED_OUTSIDE,
+	LAB_REFUSED_NOT_LENT,
+	LAB_REFUSED_NOT_HELD,
+	LAB_REFUSED_RETIRED,
+	LAB_DROPPED_DUPLICATE,
+	LAB_REFUSED_KINDS
+};
+
+/**
+ * struct lab_refusal - one refused call, as handed to lab_pool_config.on_refusal.
+ * @kind: why.
+ * @address: the pointer that was passed.
+ * @frame: its frame number, or UINT32_MAX when it is none of this pool's.
+ * @lcore: who tried (1..LAB_MAX_LCORES, 0 for a thread without lcore).
+ * @state: the frame's state byte as found (see lab_layout.h); 0 when there is no frame.
+ * @text: the sentence, as in lab_error_text().
+ */
+struct lab_refusal {
+	enum lab_refusal_kind kind;
+	const void *address;
+	uint32_t frame;
+	uint32_t lcore;
+	uint8_t state;
+	const char *text;
+};
+
+/**
+ * struct lab_pool_config - what to make. All zero but @frames is a good pool.
+ * @name: up to LAB_NAME_MAX - 1 characters, for messages; NULL gives "pool-N".
+ * @frames: frames wanted; rounded up to whole segments (512 frames on 2 MiB pages, 262144 on 1 GiB,
+ *	a block of 32 on ordinary ones). At most 2^32 - 512.
+ * @page_size: LAB_PAGE_2M, LAB_PAGE_1G, LAB_PAGE_4K (ordinary pages), or 0: 2 MiB, or the machine's
+ *	smallest hugepage where there is no such size.
+ * @node: LAB_NODE(n) binds the frames to NUMA node n; LAB_NODE_ANY: the node of the calling CPU.
+ * @cache_frames: size of each lcore's cache, 32 to LAB_CACHE_MAX, a multiple of 32; 0 gives
+ *	LAB_CACHE_MAX. It may hold 1.5 times as many before it flushes.
+ * @max_lcores: threads that may have a cache at one time, 1 to LAB_MAX_LCORES; 0 gives 32. Each
+ *	takes 8 KiB.
+ * @flags: of enum lab_pool_flags.
+ * @on_refusal: called on each refusal, on the thread that tried, from the data path; must not sleep
+ *	and must not call into the same pool. NULL for none.
+ * @on_refusal_arg: its last argument.
+ */
+struct lab_pool_config {
+	const char *name;
+	uint64_t frames;
+	size_t page_size;
+	int node;
+	uint32_t cache_frames;
+	uint32_t max_lcores;
+	uint32_t flags;
+	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
+	void *on_refusal_arg;
+};
+
+/**
+ * lab_pool_create() - reserve hugepages and make a pool of them.
+ * @config: what to make; read during the call only (the name is copied).
+ *
+ * The frames are populated and pinned in place (hugepages never move) before the call returns, so
+ * that no access to them faults. The memory is anonymous: it has no name in any file system, a
+ * child does not inherit it over fork, and core dumps leave it out.
+ *
+ * Return: the pool, owned by the caller until lab_pool_destroy(); or NULL with errno:
+ * EINVAL (a bad field, named in lab_error_text()), ENOMEM (too few hugepages: the text says how
+ * many are needed, how many are free, and the sysctl), EPERM (mlock or NUMA policy refused), ENOSPC
+ * (this process has LAB_MAX_POOLS pools already).
+ *
+ * Thread-safe; may sleep.
+ */
+struct lab_pool *lab_pool_create(const struct lab_pool_config *config);
+
+/**
+ * lab_pool_destroy() - give a pool's memory back to the kernel.
+ * @pool: a pool that no thread is using any more; NULL is allowed and does nothing.
+ *
+ * Return: 0; or the number of frames that were still held (a leak of the caller's: they are gone
+ * now); or -EBUSY, and the pool lives on, when frames are lent to a device, which might still
+ * write.
+ *
+ * Thread-safe against other pools; may sleep.
+ */
+int64_t lab_pool_destroy(struct lab_pool *pool);
+
+/** lab_pool_name() - the pool's name; valid as long as the pool. */
+const char *lab_pool_name(const struct lab_pool *pool);
+
+/** lab_pool_frames() - how many frames the pool has, after rounding up. */
+static inline uint64_t lab_pool_frames(const struct lab_pool *pool)
+{
+	return pool->frames;
+}
+
+/** lab_pool_page_size() - bytes of one segment: the page that backs it. */
+static inline size_t lab_pool_page_size(const struct lab_pool *pool)
+{
+	return (size_t)1 << pool->seg_shift;
+}
+
+/** lab_pool_exclusive() - 1 if ownership is checked, 0 if the pool is unprotected. */
+static inline int lab_pool_exclusive(const struct lab_pool *pool)
+{
+	return pool->state != NULL;
+}
+
+/** lab_pool_node() - the NUMA node that the frames lie on. */
+int lab_pool_node(const struct lab_pool *pool);
+
+/**
+ * lab_pool_fallback() - why the pool lies on ordinary pages.
+ *
+ * Return: NULL if it lies on what was asked for; else one sentence saying what was short and what
+ * is lost by it.
+ */
+const char *lab_pool_fallback(const struct lab_pool *pool);
+
+/** lab_pool_metadata_bytes() - memory beside the frames: frame table, depot, caches, segment table.
+ */
+size_t lab_pool_metadata_bytes(const struct lab_pool *pool);
+
+/**
+ * lab_pool_memory() - the frames' memory as one range, for registering it with a device.
+ * @pool: the pool.
+ * @bytes: receives the length; may be NULL.
+ *
+ * Return: the first frame. The allocator's own tables are never inside the range.
+ */
+void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

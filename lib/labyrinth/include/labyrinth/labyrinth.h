@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The library in one include.
+ */
+#ifndef LABYRINTH_H
+#define LABYRINTH_H
+
+#include "lab_alloc.h"
+#include "lab_error.h"
+#include "lab_frame.h"
+#include "lab_gfp.h"
+#include "lab_hugepage.h"
+#include "lab_layout.h"
+#include "lab_lcore.h"
+#include "lab_lend.h"
+#include "lab_pool.h"
+#include "lab_stats.h"
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Several pointers at a time: generate a block's 32 pointers, compare them, and turn arrays of
+ * pointers into numbers and back. Pure arithmetic; knows no pool.
+ *
+ * Written in the compiler's own vectors; what is compiled for AVX2 does four pointers an
+ * instruction.
+ */
+#ifndef LANES_H
+#define LANES_H
+
+#include <stdint.h>
+
+#include <labyrinth/lab_layout.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#define LAB_INLINE static inline __attribute__((always_inline))
+
+/* Four pointers; unaligned, because the array is the caller's. */
+typedef uint64_t lab_lane __attribute__((vector_size(32), aligned(8), may_alias));
+typedef uint8_t lab_bytes __attribute__((vector_size(32), aligned(8), may_alias));
+typedef uint32_t lab_lane32 __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define LAB_LANES (LAB_BLOCK_FRAMES / 4)
+
+/** LAB_SPLAT() - 32 bytes of one value, as lanes; each instruction set has its own best way. */
+#ifdef __AVX2__
+#define LAB_SPLAT(byte) ((lab_lane)((lab_bytes){} + (uint8_t)(byte)))
+#else
+#define LAB_SPLAT(byte) ((lab_lane){} + (uint8_t)(byte)*0x0101010101010101ull)
+#endif
+
+/* The first four pointers of a block. */
+#define LAB_LANE_FIRST(first)                                                        \
+	((lab_lane){(first), (first) + LAB_FRAME_SIZE, (first) + 2 * LAB_FRAME_SIZE, \
+		    (first) + 3 * LAB_FRAME_SIZE})
+
+/* Each lane is the first plus a constant: no addition waits for the one before it. */
+#define LAB_LANE_STEP(i) ((lab_lane){} + (uint64_t)(i)*4 * LAB_FRAME_SIZE)
+
+/** lab_lanes_generate() - the 32 pointers of the block that begins at @first. */
+LAB_INLINE void lab_lanes_generate(void **frames, uint64_t first)
+{
+	lab_lane p = LAB_LANE_FIRST(first);
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < LAB_LANES; i++)
+		*(lab_lane *)(frames + 4 * i) = p + LAB_LANE_STEP(i);
+}
+
+/** lab_lane_zero() - 1 if all bits are zero. */
+LAB_INLINE int lab_lane_zero(const lab_lane *v)
+{
+#ifdef __AVX2__
+	return _mm256_testz_si256((__m256i)*v, (__m256i)*v);
+#else
+	return ((*v)[0] | (*v)[1] | (*v)[2] | (*v)[3]) == 0;
+#endif
+}
+
+/** lab_lanes_differ() - sets bits in @out unless 32 pointers are those of one block, in order. */
+LAB_INLINE void lab_lanes_differ(void *const *frames, lab_lane *out)
+{
+	uint64_t first = (uint64_t)(uintptr_t)frames[0];
+	lab_lane p = LAB_LANE_FIRST(first);
+	lab_lane diff[2] = {{0}, {0}};
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < LAB_LANES; i++)
+		diff[i & 1] |= *(const lab_lane *)(frames + 4 * i) ^ (p + LAB_LANE_STEP(i));
+	*out |= diff[0] | diff[1];
+}
+
+/** lab_frames_from_numbers() - @n frame pointers from their numbers. */
+void lab_frames_from_numbers(void **frames, const uint32_t *numbers, uint32_t n, const void *base);
+
+/** lab_numbers_from_frames() - the reverse. */
+void lab_numbers_from_frames(uint32_t *numbers, void *const *frames, uint32_t n, const void *base);
+
+#endif

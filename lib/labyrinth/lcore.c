@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Lcore slots. Claiming one is a compare-and-swap, so that a first call on the data path may do it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+
+#include "cache.h"
+#include "error.h"
+#include "lcore.h"
+#include "pool.h"
+
+/* Threads without an lcore share this one: nothing is in it, nothing fits in, nothing is freed by
+ * it. */
+static struct lab_cache no_cache;
+
+#define N4  &no_cache, &no_cache, &no_cache, &no_cache
+#define N16 N4, N4, N4, N4
+__thread struct lab_cache *lab_tls_cache[LAB_MAX_POOLS]
+	__attribute__((tls_model("initial-exec"))) = {N16, N16};
+_Static_assert(LAB_MAX_POOLS == 32, "the initialiser above fills 32 entries");
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int key_error;
+
+/* The handle of each pool of this process, for a thread's end; guarded by lock. */
+static struct lab_pool *pool_of_id[LAB_MAX_POOLS];
+
+static void release(struct lab_pool *pool, struct lab_cache *cache)
+{
+	unsigned lcore = cache->lcore;
+
+	lab_cache_drain(pool, cache);
+	lab_tls_cache[pool->id] = &no_cache;
+	pool->priv->tls[lcore] = NULL;
+	/* Release: the next owner of the slot (acquire in claim) sees the emptied cache. */
+	__atomic_store_n(&pool->priv->shared->slot[lcore].taken, 0, __ATOMIC_RELEASE);
+}
+
+static void on_thread_end(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&lock);
+	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
+		if (lab_tls_cache[id] != &no_cache && pool_of_id[id])
+			release(pool_of_id[id], lab_tls_cache[id]);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void make_key(void)
+{
+	key_error = pthread_key_create(&thread_end, on_thread_end);
+}
+
+/*
+ * Early, while keys are plenty: glibc keeps the first 32 keys' values inside the thread itself, and
+ * then pthread_setspecific() on the data path allocates nothing.
+ */
+__attribute__((constructor)) static void make_key_early(void)
+{
+	pthread_once(&once, make_key);
+}
+
+int lab_lcore_watch_threads(void)
+{
+	pthread_once(&once, make_key);
+	if (key_error)
+		return lab_fail(key_error,
+				"no thread-specific key is left in this process (%s): "
+				"threads could not be noticed when they end",
+				strerror(key_error));
+	return 0;
+}
+
+static struct lab_cache *claim(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv = pool->priv;
+
+	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
+		uint32_t *taken = &priv->shared->slot[lcore].taken;
+		uint32_t expected = 0;
+		struct lab_cache *cache;
+
+		/* Acquire: see the cache as its last owner left it (release in release()). */
+		if (lab_get(taken) ||
+		    !__atomic_compare_exchange_n(taken, &expected, 1, 0, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+			continue;
+		cache = lab_pool_cache(pool, lcore);
+		snprintf(priv->shared->slot[lcore].name, sizeof(priv->shared->slot[lcore].name),
+			 "lcore-%u", lcore);
+
+		priv->tls[lcore] = &lab_tls_cache[pool->id];
+		lab_tls_cache[pool->id] = cache;
+		pthread_setspecific(thread_end, &no_cache);
+		return cache;
+	}
+	lab_fail(ENOSPC,
+		 "all %u lcore slots of pool '%s' are taken: raise max_lcores (at most %u), or let "
+		 "threads that are done call lab_lcore_unregister()",
+		 priv->max_lcores, priv->name, LAB_MAX_LCORES);
+	return NULL;
+}
+
+struct lab_cache *lab_lcore_self(struct lab_pool *pool)
+{
+	struct lab_cache *cache = lab_tls_cache[pool->id];
+
+	return lab_likely(cache != &no_cache) ? cache : claim(pool);
+}
+
+int lab_lcore_register(struct lab_pool *pool, const char *name)
+{
+	struct lab_cache *cache = lab_lcore_self(pool);
+
+	if (!cache)
+		return -ENOSPC;
+	if (name)
+		snprintf(pool->priv->shared->slot[cache->lcore].name,
+			 sizeof(pool->priv->shared->slot[0].name), "%s", name);
+	return (int)cache->lcore;
+}
+
+int lab_lcore_unregister(struct lab_pool *pool)
+{
+	struct lab_cache *cache = lab_tls_cache[pool->id];
+
+	if (cache == &no_cache)
+		return lab_fail(ENOENT, "this thread has no lcore in pool '%s'", pool->priv->name);
+	release(pool, cache);
+	return 0;
+}
+
+void lab_lcore_know_pool(struct lab_pool *pool)
+{
+	pthread_mutex_lock(&lock);
+	pool_of_id[pool->id] = pool;
+	pthread_mutex_unlock(&lock);
+}
+
+void lab_lcore_forget_pool(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv = pool->priv;
+
+	/* Excludes a thread that ends just now, and would drain its cache into the pool. */
+	pthread_mutex_lock(&lock);
+	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
+		if (priv->tls[lcore])
+			*priv->tls[lcore] = &no_cache;
+	}
+	pool_of_id[pool->id] = NULL;
+	pthread_mutex_unlock(&lock);
+}

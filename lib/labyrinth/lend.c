@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Lending: the steps HELD -> LENT -> HELD, and the table of devices. In an unprotected pool only
+ * the counts change.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+#include <labyrinth/lab_lend.h>
+
+#include "error.h"
+#include "frame_table.h"
+#include "lcore.h"
+#include "pool.h"
+#include "refusal.h"
+
+int lab_device_register(struct lab_pool *pool, const char *name)
+{
+	struct lab_device_slot *device = pool->priv->shared->device;
+
+	if (!name || !*name)
+		return lab_fail(EINVAL, "a device of pool '%s' needs a name, for messages",
+				pool->priv->name);
+	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
+		uint32_t expected = 0;
+
+		/* Acquire: pairs with the release in lab_device_release(), for the name. */
+		if (!__atomic_compare_exchange_n(&device[i].taken, &expected, 1, 0,
+						 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		snprintf(device[i].name, sizeof(device[i].name), "%s", name);
+		return i;
+	}
+	return lab_fail(ENOSPC, "pool '%s' lends to %d devices already: release one first",
+			pool->priv->name, LAB_MAX_DEVICES);
+}
+
+static int check_device(const struct lab_pool *pool, int device)
+{
+	if (device < 0 || device >= LAB_MAX_DEVICES ||
+	    !lab_get(&pool->priv->shared->device[device].taken))
+		return lab_fail(ENOENT, "pool '%s' has no device %d", pool->priv->name, device);
+	return 0;
+}
+
+int lab_device_release(struct lab_pool *pool, int device)
+{
+	int err = check_device(pool, device);
+	uint64_t lent = 0;
+
+	if (err)
+		return err;
+	if (pool->state)
+		lent = lab_frame_table_count_state(pool->state, pool->frames,
+						   LAB_STATE_LENT(device));
+	if (lent)
+		return lab_fail(EBUSY,
+				"device %d (%s) still has %llu frames of pool '%s': take them back "
+				"first",
+				device, pool->priv->shared->device[device].name,
+				(unsigned long long)lent, pool->priv->name);
+	/* Release: the slot's next owner sees it as this one left it. */
+	__atomic_store_n(&pool->priv->shared->device[device].taken, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsigned n)
+{
+	struct lab_cache *c = lab_lcore_self(pool);
+	unsigned done = 0;
+
+	if (lab_unlikely(!c || check_device(pool, device)))
+		return 0;
+	for (; pool->state && done < n; done++) {
+		uint32_t index = lab_frame_index(pool, frames[done]);
+
+		if (lab_unlikely(index == LAB_FRAME_NONE) ||
+		    lab_unlikely((uint8_t)(lab_get(&pool->state[index]) - c->held_lo) >=
+				 c->held_n)) {
+			lab_refuse_lend(pool, frames[done]);
+			break;
+		}
+		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
+		 */
+		lab_put(&pool->state[index], LAB_STATE_LENT(device));
+	}
+	if (!pool->state)
+		done = n;
+	lab_put(&c->lent, c->lent + done);
+	return done;
+}
+
+unsigned lab_take_back(struct lab_pool *pool, int device, void *const *frames, unsigned n)
+{
+	struct lab_cache *c = lab_lcore_self(pool);
+	unsigned done = 0;
+
+	if (lab_unlikely(!c || check_device(pool, device)))
+		return 0;
+	for (; pool->state && done < n; done++) {
+		uint32_t index = lab_frame_index(pool, frames[done]);
+
+		if (lab_unlikely(index == LAB_FRAME_NONE) ||
+		    lab_unlikely(lab_get(&pool->state[index]) != LAB_STATE_LENT(device))) {
+			lab_refuse_take_back(pool, frames[done], device);
+			break;
+		}
+		lab_put(&pool->state[index], LAB_STATE_HELD(c->lcore));
+	}
+	if (!pool->state)
+		done = n;
+	lab_put(&c->taken, c->taken + done);
+	return done;
+}

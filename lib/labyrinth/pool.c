@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Pools: put together from arena, frame table, depot and caches, and taken apart again.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <labyrinth/lab_frame.h>
+#include <labyrinth/lab_stats.h>
+
+#include "bulk.h"
+#include "cache.h"
+#include "config.h"
+#include "error.h"
+#include "hugepage.h"
+#include "lcore.h"
+#include "pool.h"
+
+/*
+ * Where this process's pools lie, for explaining a foreign pointer on the data path without a lock:
+ * an entry is written before its `base` is published (release) and stays in place; a reader that
+ * races with a destruction at worst names a pool that is just going.
+ */
+static struct pool_place {
+	uintptr_t base; /* 0: free entry */
+	uint64_t bytes;
+	char name[LAB_NAME_MAX];
+} place[LAB_MAX_POOLS];
+static pthread_mutex_t place_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned pools_ever;
+
+int lab_pool_holding(const void *addr, char name[LAB_NAME_MAX], uint32_t *frame)
+{
+	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
+		uintptr_t base = __atomic_load_n(&place[id].base, __ATOMIC_ACQUIRE);
+
+		/* 1 marks an entry that is being filled in. */
+		if (base <= 1 || (uintptr_t)addr - base >= place[id].bytes)
+			continue;
+		memcpy(name, place[id].name, LAB_NAME_MAX);
+		*frame = (uint32_t)(((uintptr_t)addr - base) >> LAB_FRAME_SHIFT);
+		return 1;
+	}
+	return 0;
+}
+
+static int claim_place(struct lab_pool_priv *priv, const struct lab_pool_config *config)
+{
+	pthread_mutex_lock(&place_lock);
+	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
+		if (place[id].base)
+			continue;
+		place[id].base = 1;
+		priv->pool.id = id;
+		pools_ever++;
+		if (config->name && *config->name)
+			snprintf(priv->name, sizeof(priv->name), "%s", config->name);
+		else
+			snprintf(priv->name, sizeof(priv->name), "pool-%u", pools_ever);
+		memcpy(place[id].name, priv->name, LAB_NAME_MAX);
+		pthread_mutex_unlock(&place_lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&place_lock);
+	return lab_fail(ENOSPC,
+			"this process has %d pools already, the most it can have: destroy one",
+			LAB_MAX_POOLS);
+}
+
+static void publish_place(const struct lab_pool_priv *priv)
+{
+	place[priv->pool.id].bytes = priv->arena.bytes;
+	__atomic_store_n(&place[priv->pool.id].base, (uintptr_t)priv->arena.base, __ATOMIC_RELEASE);
+}
+
+static void release_place(const struct lab_pool_priv *priv)
+{
+	__atomic_store_n(&place[priv->pool.id].base, 0, __ATOMIC_RELEASE);
+}
+
+static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config)
+{
+	struct lab_arena_request request = {.owner = priv->name,
+					    .bytes = lab_config_round(config) << LAB_FRAME_SHIFT,
+					    .page_size = config->page_size,
+					    .node = config->node,
+					    .dump = (config->flags & LAB_POOL_DUMP) != 0};
+	int err = lab_arena_create(&priv->arena, &request);
+
+	if (!err || !(config->flags & LAB_POOL_FALLBACK) || config->page_size == LAB_PAGE_4K)
+		return err;
+	snprintf(priv->fallback, sizeof(priv->fallback),
+		 "pool '%s' lies on ordinary pages (%llu MiB of hugepages were not free): no "
+		 "physical "
+		 "addresses, more TLB misses",
+		 priv->name, (unsigned long long)(request.bytes >> 20));
+	config->page_size = LAB_PAGE_4K;
+	request.page_size = LAB_PAGE_4K;
+	request.bytes = lab_config_round(config) << LAB_FRAME_SHIFT;
+	return lab_arena_create(&priv->arena, &request);
+}
+
+static uint64_t align_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) & ~(to - 1);
+}
+
+static const struct lab_bulk *pick_bulk(void)
+{
+#ifdef LAB_HAVE_AVX2
+	if (__builtin_cpu_supports("avx2"))
+		return &lab_bulk_avx2;
+#endif
+	return &lab_bulk_base;
+}
+
+/* One mapping: shared | frame table | caches | segment table | magazines. */
+static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config)
+{
+	struct lab_pool *pool = &priv->pool;
+	int exclusive = !(config->flags & LAB_POOL_UNPROTECTED);
+	/* Half a cache a magazine where blocks and loose frames share the cache; see
+	 * lab_cache_flush(). */
+	uint32_t capacity = exclusive ? config->cache_frames / 2 : config->cache_frames;
+	uint32_t magazines = (uint32_t)lab_depot_need(pool->frames, capacity, config->max_lcores);
+	uint64_t segments =
+		config->page_size == LAB_PAGE_4K ? 0 : priv->arena.bytes >> priv->arena.seg_shift;
+	uint64_t table = align_up(sizeof(struct lab_shared), 128);
+	uint64_t caches = align_up(table + (exclusive ? pool->frames : 0), 128);
+	uint64_t segs = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
+	uint64_t mags = align_up(segs + segments * sizeof(uint64_t), 128);
+	char *mem;
+	void *map;
+	int err;
+
+	priv->meta_bytes = align_up(mags + (uint64_t)magazines * lab_depot_stride(capacity), 4096);
+	err = lab_metadata_map(priv->name, priv->meta_bytes, !(config->flags & LAB_POOL_FALLBACK),
+			       &map);
+	if (err)
+		return err;
+	mem = map;
+	priv->shared = map;
+	priv->cache = (struct lab_cache *)(void *)(mem + caches);
+	priv->max_lcores = config->max_lcores;
+	priv->cache_frames = config->cache_frames;
+	for (uint32_t lcore = 1; lcore <= config->max_lcores; lcore++)
+		lab_cache_init(&priv->cache[lcore - 1], lcore, config->cache_frames);
+	pool->depot = &priv->shared->depot;
+	pool->state = exclusive ? (uint8_t *)mem + table : NULL;
+	if (exclusive) {
+		pool->table = (uintptr_t)pool->state - ((uintptr_t)pool->base >> LAB_FRAME_SHIFT);
+		priv->bulk = pick_bulk();
+		pool->alloc_bulk = priv->bulk->alloc_bulk;
+		pool->free_bulk = priv->bulk->free_bulk;
+	}
+	lab_depot_init(pool->depot, mem + mags, magazines, capacity);
+
+	if (segments) {
+		uint64_t *phys = (uint64_t *)(void *)(mem + segs);
+
+		if (lab_arena_phys(&priv->arena, phys) == 0)
+			pool->seg_phys = phys;
+	}
+	if (!(config->flags & LAB_POOL_IOVA_VA))
+		pool->seg_iova = pool->seg_phys;
+	return 0;
+}
+
+/* All frames into the depot, so that the lowest come out first. */
+static void fill_depot(struct lab_pool *pool)
+{
+	uint32_t unit = pool->state ? LAB_BLOCK_SHIFT : 0;
+	uint64_t items = pool->frames >> unit, per = pool->depot->capacity >> unit;
+
+	for (uint64_t end = items; end > 0;) {
+		uint64_t first = (end - 1) / per * per;
+		struct lab_magazine *mag = lab_depot_pop(pool->depot, LAB_DEPOT_EMPTY);
+		int full = end - first == per;
+
+		/* Caches take from the end of what a magazine gave them. */
+		mag->count = (uint32_t)(end - first);
+		for (uint32_t i = 0; i < mag->count; i++)
+			mag->item[i] = (uint32_t)(end - 1 - i);
+		if (unit)
+			lab_depot_push(pool->depot,
+				       full ? LAB_DEPOT_BLOCKS : LAB_DEPOT_BLOCKS_PARTIAL, mag);
+		else
+			lab_depot_push(pool->depot,
+				       full ? LAB_DEPOT_LOOSE : LAB_DEPOT_LOOSE_PARTIAL, mag);
+		end = first;
+	}
+}
+
+struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
+{
+	struct lab_pool_config config;
+	struct lab_pool_priv *priv;
+
+	if (lab_config_complete(user_config, &config) || lab_lcore_watch_threads())
+		return NULL;
+	priv = aligned_alloc(64, (size_t)align_up(sizeof(*priv), 64));
+	if (!priv) {
+		lab_fail(ENOMEM, "no memory for a pool's handle");
+		return NULL;
+	}
+	memset(priv, 0, sizeof(*priv));
+	priv->on_refusal = config.on_refusal;
+	priv->on_refusal_arg = config.on_refusal_arg;
+	if (claim_place(priv, &config))
+		goto free_handle;
+	if (make_arena(priv, &config))
+		goto free_place;
+	priv->pool.priv = priv;
+	priv->pool.base = priv->arena.base;
+	priv->pool.frames = priv->arena.bytes >> LAB_FRAME_SHIFT;
+	priv->pool.seg_shift = priv->arena.seg_shift;
+	if (make_tables(priv, &config))
+		goto free_arena;
+	fill_depot(&priv->pool);
+	publish_place(priv);
+	lab_lcore_know_pool(&priv->pool);
+	return &priv->pool;
+
+free_arena:
+	lab_arena_destroy(&priv->arena);
+free_place:
+	release_place(priv);
+free_handle:
+	free(priv);
+	return NULL;
+}
+
+int64_t lab_pool_destroy(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv;
+	struct lab_pool_stats stats;
+
+	if (!pool)
+		return 0;
+	priv = pool->priv;
+	lab_pool_stats(pool, &stats);
+	if (stats.lent)
+		return lab_fail(
+			EBUSY,
+			"pool '%s' cannot be destroyed: %llu frames are lent to devices, which "
+			"may still write; close the devices first",
+			priv->name, (unsigned long long)stats.lent);
+	if (stats.held)
+		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,
+			 (unsigned long long)stats.held);
+	lab_lcore_forget_pool(pool);
+	release_place(priv);
+	lab_metadata_unmap(priv->shared, priv->meta_bytes);
+	lab_arena_destroy(&priv->arena);
+	free(priv);
+	return (int64_t)stats.held;
+}
+
+const char *lab_pool_name(const struct lab_pool *pool)
+{
+	return pool->priv->name;
+}
+
+int lab_pool_node(const struct lab_pool *pool)
+{
+	return pool->priv->arena.node;
+}
+
+const char *lab_pool_fallback(const struct lab_pool *pool)
+{
+	return pool->priv->fallback[0] ? pool->priv->fallback : NULL;
+}
+
+size_t lab_pool_metadata_bytes(const struct lab_pool *pool)
+{
+	return pool->priv->meta_bytes + sizeof(*pool->priv);
+}
+
+void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes)
+{
+	if (bytes)
+		*bytes = pool->priv->arena.bytes;
+	return pool->base;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The inside of a pool handle, for the library's own files.
+ */
+#ifndef POOL_H
+#define POOL_H
+
+#include <stdint.h>
+
+#include <labyrinth/lab_pool.h>
+
+#include "arena.h"
+#include "depot.h"
+
+/** struct lab_slot - one lcore's entry in the pool's shared tables. */
+struct lab_slot {
+	uint32_t taken; /* 1 while a thread has it */
+	char name[16];
+};
+
+/** struct lab_device_slot - one device's entry. */
+struct lab_device_slot {
+	uint32_t taken;
+	char name[32];
+};
+
+/**
+ * struct lab_shared - the pool's shared state: numbers and offsets, no pointers.
+ * The frame table, the caches and the magazines follow it in one mapping.
+ */
+struct lab_shared {
+	struct lab_depot depot;
+	struct lab_slot slot[LAB_MAX_LCORES + 1]; /* by lcore; [0] is not used */
+	struct lab_device_slot device[LAB_MAX_DEVICES];
+	uint64_t refused_nowhere[LAB_REFUSED_KINDS]; /* by threads without an lcore */
+};
+
+/** struct lab_pool_priv - this process's side of it. */
+struct lab_pool_priv {
+	struct lab_pool pool; /* the public handle; first, so that one free serves both */
+	struct lab_arena arena;
+	struct lab_shared *shared;
+	const struct lab_bulk *bulk; /* the bursts of an exclusive pool, for this CPU */
+	size_t meta_bytes;
+	struct lab_cache *cache; /* [lcore - 1], 1..max_lcores */
+	uint32_t max_lcores;
+	uint32_t cache_frames;
+	char name[LAB_NAME_MAX];
+	char fallback[256];
+	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
+	void *on_refusal_arg;
+	/* Where each lcore's thread keeps its pointer to the cache, to be cleared at destruction.
+	 */
+	struct lab_cache **tls[LAB_MAX_LCORES + 1];
+};
+
+static inline struct lab_cache *lab_pool_cache(const struct lab_pool *pool, unsigned lcore)
+{
+	return &pool->priv->cache[lcore - 1];
+}
+
+/** lab_pool_holding() - the pool of this process whose memory contains @addr. Writes its name to
+ * @name and the frame number there to *@frame. Return: 1, or 0 if no pool contains it. */
+int lab_pool_holding(const void *addr, char name[LAB_NAME_MAX], uint32_t *frame);
+
+#endif

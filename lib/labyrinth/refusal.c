@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Refusals. On the data path, but the cold side of it: no system call, no lock, no allocation.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include <labyrinth/lab_error.h>
+#include <labyrinth/lab_frame.h>
+
+#include "error.h"
+#include "frame_table.h"
+#include "pool.h"
+#include "refusal.h"
+
+/* "cached by lcore 3 (rx)" and the like. */
+static const char *describe(const struct lab_pool *pool, uint8_t state, char *buf, size_t len)
+{
+	const struct lab_shared *shared = pool->priv->shared;
+
+	if (state == LAB_STATE_DEPOT)
+		snprintf(buf, len, "free, in the depot");
+	else if (state == LAB_STATE_RETIRED)
+		snprintf(buf, len, "retired");
+	else if (lab_state_is_free(state))
+		snprintf(buf, len, "free, in the cache of lcore %u (%.15s)", state,
+			 shared->slot[state].name);
+	else if (lab_state_is_held(state))
+		snprintf(buf, len, "held, allocated by lcore %u (%.15s)", state - LAB_MAX_LCORES,
+			 shared->slot[state - LAB_MAX_LCORES].name);
+	else
+		snprintf(buf, len, "lent to device %u (%.31s)", state - LAB_STATE_LENT_FIRST,
+			 shared->device[state - LAB_STATE_LENT_FIRST].name);
+	return buf;
+}
+
+static int report(struct lab_pool *pool, enum lab_refusal_kind kind, const void *address,
+		  uint32_t frame, uint8_t state, int err)
+{
+	struct lab_pool_priv *priv = pool->priv;
+	struct lab_cache *cache = lab_tls_cache[pool->id];
+	struct lab_refusal refusal = {.kind = kind,
+				      .address = address,
+				      .frame = frame,
+				      .lcore = cache->lcore,
+				      .state = state,
+				      .text = lab_error_text()};
+
+	if (cache->lcore)
+		lab_put(&cache->refused[kind], cache->refused[kind] + 1);
+	else /* relaxed: a counter that several threads share and nothing depends on */
+		__atomic_fetch_add(&priv->shared->refused_nowhere[kind], 1, __ATOMIC_RELAXED);
+	if (priv->on_refusal)
+		priv->on_refusal(pool, &refusal, priv->on_refusal_arg);
+	return -err;
+}
+
+/* An address that is no frame of this pool: say whose it is. */
+static int refuse_address(struct lab_pool *pool, const void *address, const char *attempt)
+{
+	char name[LAB_NAME_MAX];
+	uint32_t frame;
+	uint64_t off = (uint64_t)((uintptr_t)address - (uintptr_t)pool->base);
+
+	if (off < pool->frames << LAB_FRAME_SHIFT) {
+		frame = (uint32_t)(off >> LAB_FRAME_SHIFT);
+		lab_fail(
+			EINVAL,
+			"%s of %p refused: it lies %u bytes inside frame %u of pool '%s'; pass the "
+			"frame's first byte",
+			attempt, address, (unsigned)(off & (LAB_FRAME_SIZE - 1)), frame,
+			pool->priv->name);
+		return report(pool, LAB_REFUSED_INSIDE, address, frame, 0, EINVAL);
+	}
+	if (lab_pool_holding(address, name, &frame)) {
+		lab_fail(EXDEV, "%s of %p refused: it is frame %u of pool '%s', not of pool '%s'",
+			 attempt, address, frame, name, pool->priv->name);
+		return report(pool, LAB_REFUSED_OTHER_POOL, address, LAB_FRAME_NONE, 0, EXDEV);
+	}
+	lab_fail(EFAULT,
+		 "%s of %p refused: it lies in no pool of this process (pool '%s' is %p..%p)",
+		 attempt, address, pool->priv->name, (void *)pool->base,
+		 (void *)(pool->base + (pool->frames << LAB_FRAME_SHIFT)));
+	return report(pool, LAB_REFUSED_OUTSIDE, address, LAB_FRAME_NONE, 0, EFAULT);
+}
+
+static int refuse_state(struct lab_pool *pool, const void *address, uint32_t frame, uint8_t state,
+			const char *attempt, enum lab_refusal_kind kind, int err)
+{
+	char where[96];
+	unsigned lcore = lab_tls_cache[pool->id]->lcore;
+
+	lab_fail(err, "%s of frame %u of pool '%s' by lcore %u (%.15s) refused: it is %s", attempt,
+		 frame, pool->priv->name, lcore,
+		 lcore ? pool->priv->shared->slot[lcore].name : "none",
+		 describe(pool, state, where, sizeof(where)));
+	return report(pool, kind, address, frame, state, err);
+}
+
+static int refuse_give(struct lab_pool *pool, const void *frame, const char *attempt,
+		       enum lab_refusal_kind when_free)
+{
+	uint32_t index = lab_frame_index(pool, frame);
+	uint8_t state;
+
+	if (index == LAB_FRAME_NONE || !pool->state)
+		return refuse_address(pool, frame, attempt);
+	state = lab_get(&pool->state[index]);
+	if (lab_state_is_lent(state))
+		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_LENT, EBUSY);
+	if (state == LAB_STATE_RETIRED)
+		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_RETIRED, EPERM);
+	return refuse_state(pool, frame, index, state, attempt, when_free, EALREADY);
+}
+
+int lab_refuse_free(struct lab_pool *pool, const void *frame)
+{
+	return refuse_give(pool, frame, "free", LAB_REFUSED_DOUBLE_FREE);
+}
+
+int lab_refuse_lend(struct lab_pool *pool, const void *frame)
+{
+	return refuse_give(pool, frame, "lend", LAB_REFUSED_NOT_HELD);
+}
+
+int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
+{
+	uint32_t index = lab_frame_index(pool, frame);
+	char attempt[80];
+
+	snprintf(attempt, sizeof(attempt), "take-back from device %d (%.31s)", device,
+		 pool->priv->shared->device[device].name);
+	if (index == LAB_FRAME_NONE || !pool->state)
+		return refuse_address(pool, frame, attempt);
+	return refuse_state(pool, frame, index, lab_get(&pool->state[index]), attempt,
+			    LAB_REFUSED_NOT_LENT, EPERM);
+}
+
+void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
+{
+	uint8_t state = lab_get(&pool->state[frame]);
+	char where[96];
+
+	lab_fail(EALREADY,
+		 "frame %u of pool '%s' was freed twice in the same instant: one entry is dropped, "
+		 "the "
+		 "frame is %s",
+		 frame, pool->priv->name, describe(pool, state, where, sizeof(where)));
+	report(pool, LAB_DROPPED_DUPLICATE, lab_frame_at(pool, frame), frame, state, EALREADY);
+}

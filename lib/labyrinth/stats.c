@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Statistics. Only allocations are counted on the hot path; everything else follows from what moved
+ * between caches and depot, so that the parts of a snapshot always add up to the whole.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_stats.h>
+
+#include "cache.h"
+#include "error.h"
+#include "frame_table.h"
+#include "pool.h"
+
+unsigned lab_pool_max_lcores(const struct lab_pool *pool)
+{
+	return pool->priv->max_lcores;
+}
+
+/* Counters only grow, by their one writer; a snapshot reads each once. */
+static void read_cache(const struct lab_cache *c, struct lab_lcore_stats *s)
+{
+	uint64_t word = lab_get(&c->word);
+
+	s->cached = (word & LAB_LEN_MASK) + ((uint64_t)lab_get(&c->blocks) << LAB_BLOCK_SHIFT);
+	s->allocs = word >> LAB_LEN_BITS;
+	s->misses = lab_get(&c->misses);
+	s->refilled = lab_get(&c->refilled);
+	s->flushed = lab_get(&c->flushed);
+	s->dropped = lab_get(&c->dropped);
+	s->lent = lab_get(&c->lent);
+	s->taken_back = lab_get(&c->taken);
+	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
+		s->refused[k] = lab_get(&c->refused[k]);
+	/* What came in (refilled + frees) went out or is still there. */
+	s->frees = s->allocs + s->cached + s->flushed + s->dropped - s->refilled;
+	if ((int64_t)s->frees < 0)
+		s->frees = 0; /* a refill in progress: counted, not yet in the cache */
+}
+
+int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcore_stats *stats)
+{
+	if (lcore < 1 || lcore > pool->priv->max_lcores)
+		return lab_fail(ENOENT, "pool '%s' has lcores 1..%u, not %u", pool->priv->name,
+				pool->priv->max_lcores, lcore);
+	memset(stats, 0, sizeof(*stats));
+	read_cache(lab_pool_cache(pool, lcore), stats);
+	stats->active = lab_get(&pool->priv->shared->slot[lcore].taken) != 0;
+	snprintf(stats->name, sizeof(stats->name), "%s", pool->priv->shared->slot[lcore].name);
+	return 0;
+}
+
+void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
+{
+	const struct lab_shared *shared = pool->priv->shared;
+	int64_t lent = 0, rest;
+
+	memset(st, 0, sizeof(*st));
+	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
+		st->refused[k] = lab_get(&shared->refused_nowhere[k]);
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		struct lab_lcore_stats s;
+
+		read_cache(lab_pool_cache(pool, lcore), &s);
+		st->cached += s.cached;
+		st->allocs += s.allocs;
+		st->frees += s.frees;
+		st->misses += s.misses;
+		st->refilled += s.refilled;
+		st->flushed += s.flushed;
+		st->dropped += s.dropped;
+		lent += (int64_t)(s.lent - s.taken_back);
+		for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
+			st->refused[k] += s.refused[k];
+		st->lcores += lab_get(&shared->slot[lcore].taken);
+	}
+	/*
+	 * The depot began with all frames. While lcores work their counters are read at different
+	 * instants; the parts are then cut to what is left, so that they add up in every snapshot.
+	 */
+	st->total = rest = (int64_t)pool->frames;
+	st->cached = (int64_t)st->cached > rest ? (uint64_t)rest : st->cached;
+	rest -= (int64_t)st->cached;
+	st->free = st->total + st->flushed - st->refilled;
+	if ((int64_t)st->free < 0)
+		st->free = 0;
+	st->free = (int64_t)st->free > rest ? (uint64_t)rest : st->free;
+	rest -= (int64_t)st->free;
+	st->lent = lent < 0 ? 0 : lent > rest ? (uint64_t)rest : (uint64_t)lent;
+	st->held = (uint64_t)rest - st->lent;
+}
+
+int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)
+{
+	memset(census, 0, sizeof(*census));
+	if (!pool->state)
+		return lab_fail(ENOTSUP, "pool '%s' is unprotected and keeps no table to count",
+				pool->priv->name);
+	lab_frame_table_count(pool->state, pool->frames, census);
+	return 0;
+}

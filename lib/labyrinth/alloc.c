@@ -112,7 +112,7 @@ int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gf
 		return err;
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
-		return -ENOSPC;
+		return -errno;
 	got = take(pool, c, frames, n);
 	if (lab_unlikely(got < n)) {
 		lab_put(&c->misses, c->misses + 1);
@@ -136,7 +136,7 @@ int lab_free_bulk_slow(struct lab_pool *pool, void *const *frames, unsigned n)
 {
 	struct lab_cache *c = lab_lcore_self(pool);
 
-	return lab_likely(c) ? give(pool, c, frames, n) : -ENOSPC;
+	return lab_likely(c) ? give(pool, c, frames, n) : -errno;
 }
 
 int lab_free_slow(struct lab_pool *pool, void *frame)

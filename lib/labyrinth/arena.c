@@ -24,6 +24,21 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14, asm-generic/mman-common.h */
 #endif
 
+/* MemAvailable of the machine in bytes, or all there is if it does not tell. */
+static uint64_t memory_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	uint64_t kib = UINT64_MAX >> 10;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f) &&
+	       sscanf(line, "MemAvailable: %" SCNu64, &kib) != 1)
+		;
+	if (f)
+		fclose(f);
+	return kib << 10;
+}
+
 static int fail_short(const struct lab_arena_request *r, int err)
 {
 	uint64_t need = r->bytes / r->page_size;
@@ -99,8 +114,15 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 {
 	int strict = r->node != LAB_NODE_ANY;
 	int node = strict ? r->node - 1 : lab_numa_local();
-	int err = map_segments(a, r);
+	int err;
 
+	/* Populating ordinary pages beyond what there is would wake the OOM killer, not fail. */
+	if (r->page_size == LAB_PAGE_4K && r->bytes > memory_available())
+		return lab_fail(ENOMEM,
+				"pool '%s' needs %zu MiB of ordinary memory and %" PRIu64
+				" MiB are available: ask for fewer frames",
+				r->owner, r->bytes >> 20, memory_available() >> 20);
+	err = map_segments(a, r);
 	if (err)
 		return err;
 	err = lab_numa_place(a->base, a->bytes, node, strict);

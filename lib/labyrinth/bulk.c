@@ -166,7 +166,7 @@ static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cach
 
 	c = lab_lcore_self(pool); /* the caller may have had none yet */
 	if (lab_unlikely(!c))
-		return -ENOSPC;
+		return -errno;
 	while (n) {
 		unsigned step = n < LAB_BLOCK_FRAMES ? n : LAB_BLOCK_FRAMES;
 		int refused = 0;

@@ -55,9 +55,31 @@ static void on_thread_end(void *unused)
 	pthread_mutex_unlock(&lock);
 }
 
+/*
+ * A child of fork() has the handles but not the memory (MADV_DONTFORK). Its one thread forgets its
+ * caches, and every slow path that it then takes ends in claim(), which refuses.
+ */
+static void after_fork_in_child(void)
+{
+	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
+		lab_tls_cache[id] = &no_cache;
+		if (!pool_of_id[id])
+			continue;
+		pool_of_id[id]->priv->inherited = 1;
+		pool_of_id[id]->state = NULL;
+		pool_of_id[id]->table = 0;
+		pool_of_id[id]->seg_iova = pool_of_id[id]->seg_phys = NULL;
+		pool_of_id[id] = NULL;
+	}
+	/* The lock may have been held by a thread that the child does not have. */
+	pthread_mutex_init(&lock, NULL);
+}
+
 static void make_key(void)
 {
 	key_error = pthread_key_create(&thread_end, on_thread_end);
+	if (!key_error)
+		key_error = pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 /*
@@ -84,6 +106,13 @@ static struct lab_cache *claim(struct lab_pool *pool)
 {
 	struct lab_pool_priv *priv = pool->priv;
 
+	if (lab_unlikely(priv->inherited)) {
+		lab_fail(EPERM,
+			 "pool '%s' belongs to the process that made it: a child of fork() has no "
+			 "access to its frames",
+			 priv->name);
+		return NULL;
+	}
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
 		uint32_t *taken = &priv->shared->slot[lcore].taken;
 		uint32_t expected = 0;
@@ -122,7 +151,7 @@ int lab_lcore_register(struct lab_pool *pool, const char *name)
 	struct lab_cache *cache = lab_lcore_self(pool);
 
 	if (!cache)
-		return -ENOSPC;
+		return -errno;
 	if (name)
 		snprintf(pool->priv->shared->slot[cache->lcore].name,
 			 sizeof(pool->priv->shared->slot[0].name), "%s", name);

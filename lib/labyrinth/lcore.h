@@ -10,7 +10,7 @@
 #include <labyrinth/lab_lcore.h>
 
 /** lab_lcore_self() - the caller's cache, registering the thread if need be. NULL with a sentence
- * and errno ENOSPC when all slots are taken. No system call. */
+ * and errno ENOSPC when all slots are taken, EPERM in a child of fork(). No system call. */
 struct lab_cache *lab_lcore_self(struct lab_pool *pool);
 
 /** lab_lcore_watch_threads() - make thread ends release slots. Idempotent; 0 or -errno. */

@@ -146,7 +146,6 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 	priv->shared = map;
 	priv->cache = (struct lab_cache *)(void *)(mem + caches);
 	priv->max_lcores = config->max_lcores;
-	priv->cache_frames = config->cache_frames;
 	for (uint32_t lcore = 1; lcore <= config->max_lcores; lcore++)
 		lab_cache_init(&priv->cache[lcore - 1], lcore, config->cache_frames);
 	pool->depot = &priv->shared->depot;
@@ -242,6 +241,11 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 	if (!pool)
 		return 0;
 	priv = pool->priv;
+	if (priv->inherited) {
+		release_place(priv);
+		free(priv);
+		return 0;
+	}
 	lab_pool_stats(pool, &stats);
 	if (stats.lent)
 		return lab_fail(

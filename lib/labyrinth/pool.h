@@ -45,7 +45,7 @@ struct lab_pool_priv {
 	size_t meta_bytes;
 	struct lab_cache *cache; /* [lcore - 1], 1..max_lcores */
 	uint32_t max_lcores;
-	uint32_t cache_frames;
+	int inherited; /* 1 in a child of fork(), which has this handle and no memory behind it */
 	char name[LAB_NAME_MAX];
 	char fallback[256];
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);

@@ -48,6 +48,8 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 		return lab_fail(ENOENT, "pool '%s' has lcores 1..%u, not %u", pool->priv->name,
 				pool->priv->max_lcores, lcore);
 	memset(stats, 0, sizeof(*stats));
+	if (pool->priv->inherited)
+		return 0;
 	read_cache(lab_pool_cache(pool, lcore), stats);
 	stats->active = lab_get(&pool->priv->shared->slot[lcore].taken) != 0;
 	snprintf(stats->name, sizeof(stats->name), "%s", pool->priv->shared->slot[lcore].name);
@@ -60,6 +62,8 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	int64_t lent = 0, rest;
 
 	memset(st, 0, sizeof(*st));
+	if (pool->priv->inherited)
+		return;
 	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
 		st->refused[k] = lab_get(&shared->refused_nowhere[k]);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {

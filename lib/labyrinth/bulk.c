@@ -37,28 +37,44 @@ static __attribute__((cold, noinline)) void drop(struct lab_pool *pool, struct l
 	lab_report_duplicate(pool, frame);
 }
 
-static unsigned take_loose(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+/* Pop entries above `floor`, at most n: those from the depot, or those that this lcore freed. */
+LAB_INLINE unsigned pop_loose(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n,
+			      uint32_t floor, int foreign)
 {
-	const uint8_t cached = c->cached, held = (uint8_t)(cached + LAB_MAX_LCORES);
+	const uint8_t freed = c->freed, held = (uint8_t)(freed + LAB_MAX_LCORES);
 	uint8_t *table = (uint8_t *)pool->table;
-	uint32_t len = lab_cache_len(c), most = n < len ? n : len;
+	uint32_t len = lab_cache_len(c), most = len - floor < n ? len - floor : n;
 	void *const *top = c->objs + len;
-	unsigned got = 0;
+	unsigned got = 0, dropped = 0;
 
 #pragma GCC unroll 4
-	for (; got < most; got++) {
+	while (got + dropped < most) {
 		void *frame = *--top;
 		uint8_t *state = table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
+		uint8_t found = lab_get(state);
 
-		if (lab_unlikely(lab_get(state) != cached)) {
+		if (lab_unlikely(foreign ? found > LAB_STATE_FREE_LAST : found != freed)) {
 			drop(pool, c, (uint32_t)number_of(pool, frame));
-			lab_cache_set_len(c, len - got - 1);
-			return got;
+			dropped++;
+			continue;
 		}
 		lab_put(state, held);
-		frames[got] = frame;
+		frames[got++] = frame;
 	}
-	lab_cache_set_len(c, len - got);
+	lab_cache_set_len(c, len - got - dropped);
+	return got;
+}
+
+static unsigned take_loose(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+{
+	unsigned got = 0;
+
+	if (lab_cache_len(c) > c->foreign)
+		got = pop_loose(pool, c, frames, n, c->foreign, 0);
+	if (got < n && lab_cache_len(c) <= c->foreign) {
+		got += pop_loose(pool, c, frames + got, n - got, 0, 1);
+		lab_put(&c->foreign, lab_cache_len(c));
+	}
 	return got;
 }
 
@@ -78,11 +94,11 @@ LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **fra
 {
 	uint32_t last = c->blocks - 1;
 	uint64_t number = (uint64_t)c->block[last] << LAB_BLOCK_SHIFT;
-	lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->cached);
+	lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->freed);
 
 	if (lab_unlikely(!lab_lane_zero(&diff)))
 		return 0;
-	*state = LAB_SPLAT(c->cached + LAB_MAX_LCORES);
+	*state = LAB_SPLAT(c->freed + LAB_MAX_LCORES);
 	lab_lanes_generate(frames, (uint64_t)(uintptr_t)pool->base + (number << LAB_FRAME_SHIFT));
 	lab_cache_set_blocks(c, last);
 	return 1;
@@ -124,7 +140,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 	lab_lanes_differ(frames, &diff);
 	if (lab_unlikely(!lab_lane_zero(&diff)))
 		return 0;
-	*state = LAB_SPLAT(c->cached);
+	*state = LAB_SPLAT(c->freed);
 	c->block[blocks] = (uint32_t)(number >> LAB_BLOCK_SHIFT);
 	lab_cache_set_blocks(c, blocks + 1);
 	return 1;
@@ -132,7 +148,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 
 static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
 {
-	const uint8_t cached = c->cached, lo = c->held_lo, range = c->held_n;
+	const uint8_t freed = c->freed, lo = c->held_lo, range = c->held_n;
 	const uint64_t total = pool->frames;
 	const uintptr_t base = (uintptr_t)pool->base;
 	uint8_t *state = pool->state;
@@ -152,7 +168,7 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 			err = err ? err : refused;
 			continue;
 		}
-		lab_put(&state[number], cached);
+		lab_put(&state[number], freed);
 		*top++ = frames[i];
 	}
 	lab_cache_set_len(c, (uint32_t)(top - c->objs));

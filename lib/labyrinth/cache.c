@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Refill, flush and drain. In an exclusive pool a frame's byte follows it at each step (cache of
- * this lcore <-> depot), and an entry whose byte says otherwise is dropped as a duplicate.
+ * Refill, flush and drain. In an exclusive pool a flush looks at the byte of each frame and drops
+ * the entry of one that this lcore was not the last to free: a duplicate never reaches the depot.
+ * Loose frames keep their bytes on the way, so that a frame costs its cache line only where it is
+ * freed and where it is handed out again; a block's 32 bytes are claimed by the lcore that takes
+ * it.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,7 +25,7 @@ void lab_cache_init(struct lab_cache *c, unsigned lcore, uint32_t frames)
 	c->lcore = lcore;
 	c->limit = frames * 3 / 2;
 	c->loose_max = c->limit;
-	c->cached = LAB_STATE_CACHED(lcore);
+	c->freed = LAB_STATE_FREED(lcore);
 	/* Any lcore of this process may free what any other allocated. */
 	c->held_lo = LAB_STATE_HELD_FIRST;
 	c->held_n = LAB_MAX_LCORES;
@@ -63,68 +66,52 @@ static void drop(struct lab_pool *pool, struct lab_cache *c, uint32_t frame)
 	lab_report_duplicate(pool, frame);
 }
 
-/* One frame from state `from`, or a dropped entry. */
-static int move_frame(struct lab_pool *pool, struct lab_cache *c, uint32_t frame, uint8_t from,
-		      uint8_t to)
+static void refill_loose(struct lab_pool *pool, struct lab_cache *c, const struct lab_magazine *mag)
 {
-	if (lab_unlikely(lab_get(&pool->state[frame]) != from)) {
-		drop(pool, c, frame);
-		return 0;
-	}
-	lab_put(&pool->state[frame], to);
-	return 1;
-}
+	uint32_t len = lab_cache_len(c) + mag->count;
 
-/* The same for many; entries that are dropped close up. Return: how many are left. */
-static uint32_t move_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame, uint32_t n,
-			    uint8_t from, uint8_t to)
-{
-	uint8_t *state = pool->state;
-	uint32_t i = 0, kept;
-
-	for (; i < n && lab_likely(lab_get(&state[frame[i]]) == from); i++)
-		lab_put(&state[frame[i]], to);
-	for (kept = i; lab_unlikely(i < n); i++) {
-		frame[kept] = frame[i];
-		kept += (uint32_t)move_frame(pool, c, frame[i], from, to);
-	}
-	return kept;
-}
-
-static void refill_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
-{
-	uint32_t len = lab_cache_len(c), kept = mag->count;
-
-	if (pool->state)
-		kept = move_frames(pool, c, mag->item, kept, LAB_STATE_DEPOT, c->cached);
-	lab_frames_from_numbers(c->objs + len, mag->item, kept, pool->base);
-	lab_cache_set_len(c, len + kept);
+	lab_frames_from_numbers(c->objs + lab_cache_len(c), mag->item, mag->count, pool->base);
+	lab_put(&c->foreign, len);
+	lab_cache_set_len(c, len);
 	lab_put(&c->refilled, c->refilled + mag->count);
+}
+
+/* A block whose bytes disagree: its frames become loose ones of this lcore, one by one. */
+static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_cache *c,
+					      uint32_t block)
+{
+	uint32_t first = block << LAB_BLOCK_SHIFT, len = lab_cache_len(c);
+
+	for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
+		if (!lab_state_is_free(lab_get(&pool->state[f]))) {
+			drop(pool, c, f);
+			continue;
+		}
+		lab_put(&pool->state[f], c->freed);
+		c->objs[len++] = frame_of(pool, f);
+	}
+	lab_cache_set_len(c, len);
 }
 
 static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 			  const struct lab_magazine *mag)
 {
-	uint32_t count = mag->count, blocks = c->blocks, len = lab_cache_len(c);
-	const uint64_t cached = lab_block_word(c->cached);
+	uint32_t count = mag->count, blocks = c->blocks;
 
-	/* The bytes were last written by the lcore that flushed: fetch them all at once. */
+	/* The bytes were last written by the lcore that freed: fetch them all at once. */
 	for (uint32_t i = 0; i < count; i++)
 		__builtin_prefetch(lab_block_state(pool, mag->item[i]), 1);
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t first = mag->item[i] << LAB_BLOCK_SHIFT;
+		uint64_t *word = lab_block_state(pool, mag->item[i]);
+		uint8_t found = (uint8_t)lab_get(&word[0]);
 
-		if (lab_likely(lab_block_move(lab_block_state(pool, mag->item[i]),
-					      lab_block_word(LAB_STATE_DEPOT), cached))) {
+		if (lab_likely(
+			    lab_state_is_free(found) &&
+			    lab_block_move(word, lab_block_word(found), lab_block_word(c->freed))))
 			c->block[blocks++] = mag->item[i];
-			continue;
-		}
-		for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
-			c->objs[len] = frame_of(pool, f);
-			len += (uint32_t)move_frame(pool, c, f, LAB_STATE_DEPOT, c->cached);
-		}
+		else
+			break_block(pool, c, mag->item[i]);
 	}
-	lab_cache_set_len(c, len);
 	lab_cache_set_blocks(c, blocks);
 	lab_put(&c->refilled, c->refilled + ((uint64_t)count << LAB_BLOCK_SHIFT));
 }
@@ -150,6 +137,26 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 	return 0;
 }
 
+/* Keep the entries that are true, of `n` whose first `foreign` came from the depot. */
+static uint32_t check_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame,
+			     uint32_t n, uint32_t foreign)
+{
+	const uint8_t *state = pool->state, freed = c->freed;
+	uint32_t i = 0, kept;
+
+	while (i < n && lab_likely(lab_get(&state[frame[i]]) == freed))
+		i++;
+	for (kept = i; i < n; i++) {
+		uint8_t found = lab_get(&state[frame[i]]);
+
+		if (lab_likely(i < foreign ? lab_state_is_free(found) : found == freed))
+			frame[kept++] = frame[i];
+		else
+			drop(pool, c, frame[i]);
+	}
+	return kept;
+}
+
 /* Append the oldest loose frames to a magazine, up to its capacity. */
 static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
 {
@@ -158,37 +165,30 @@ static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_m
 
 	lab_numbers_from_frames(item, c->objs, n, pool->base);
 	if (pool->state)
-		kept = move_frames(pool, c, item, n, c->cached, LAB_STATE_DEPOT);
+		kept = check_frames(pool, c, item, n, c->foreign);
 	lab_put(&c->flushed, c->flushed + kept);
 	mag->count += kept;
 	memmove(c->objs, c->objs + n, (len - n) * sizeof(c->objs[0]));
+	lab_put(&c->foreign, c->foreign > n ? c->foreign - n : 0);
 	lab_cache_set_len(c, len - n);
 }
 
-/* Append the oldest blocks. One that is not wholly this cache's becomes loose frames first. */
+/* Append the oldest blocks. One that is not wholly this lcore's becomes loose frames instead. */
 static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
 {
 	uint32_t room = (pool->depot->capacity >> LAB_BLOCK_SHIFT) - mag->count;
-	uint32_t n = c->blocks < room ? c->blocks : room, kept = mag->count, len = lab_cache_len(c);
-	const uint64_t cached = lab_block_word(c->cached);
+	uint32_t n = c->blocks < room ? c->blocks : room, kept = mag->count;
+	const uint64_t freed = lab_block_word(c->freed);
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t first = c->block[i] << LAB_BLOCK_SHIFT;
-
-		if (lab_likely(lab_block_move(lab_block_state(pool, c->block[i]), cached,
-					      lab_block_word(LAB_STATE_DEPOT)))) {
+		if (lab_likely(lab_block_is(lab_block_state(pool, c->block[i]), freed)))
 			mag->item[kept++] = c->block[i];
-			continue;
-		}
-		for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
-			c->objs[len] = frame_of(pool, f);
-			len += (uint32_t)move_frame(pool, c, f, c->cached, c->cached);
-		}
+		else
+			break_block(pool, c, c->block[i]);
 	}
 	lab_put(&c->flushed, c->flushed + ((uint64_t)(kept - mag->count) << LAB_BLOCK_SHIFT));
 	mag->count = kept;
 	memmove(c->block, c->block + n, (c->blocks - n) * sizeof(c->block[0]));
-	lab_cache_set_len(c, len);
 	lab_cache_set_blocks(c, c->blocks - n);
 }
 
@@ -267,11 +267,16 @@ void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
 
 void lab_cache_split(struct lab_pool *pool, struct lab_cache *c)
 {
-	uint32_t first = c->block[c->blocks - 1] << LAB_BLOCK_SHIFT, len = lab_cache_len(c);
+	uint32_t block = c->block[c->blocks - 1], first = block << LAB_BLOCK_SHIFT;
+	uint32_t len = lab_cache_len(c);
 
+	lab_cache_set_blocks(c, c->blocks - 1);
+	if (lab_unlikely(!lab_block_is(lab_block_state(pool, block), lab_block_word(c->freed)))) {
+		break_block(pool, c, block);
+		return;
+	}
 	/* Highest first: single allocations then come in ascending order. */
 	for (uint32_t i = LAB_BLOCK_FRAMES; i-- > 0;)
 		c->objs[len++] = frame_of(pool, first + i);
-	lab_cache_set_blocks(c, c->blocks - 1);
 	lab_cache_set_len(c, len);
 }

@@ -12,12 +12,12 @@ void lab_frame_table_count(const uint8_t *state, uint64_t frames, struct lab_poo
 	for (uint64_t i = 0; i < frames; i++)
 		by_state[lab_get(&state[i])]++;
 	census->total = frames;
-	census->free = by_state[LAB_STATE_DEPOT];
+	census->free = by_state[LAB_STATE_NEW];
 	census->retired = by_state[LAB_STATE_RETIRED];
 	census->cached = census->held = census->lent = 0;
 	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {
 		if (lab_state_is_free((uint8_t)s))
-			census->cached += by_state[s];
+			census->free += by_state[s];
 		else if (lab_state_is_held((uint8_t)s))
 			census->held += by_state[s];
 		else

@@ -7,8 +7,8 @@
  * Bytes are relaxed atomics. A correct program orders every two steps on one frame itself: the
  * frame travels through a magazine (release, acquire), or from one thread to another by the
  * program's own means. An incorrect one (two threads free one frame in the same instant) gets two
- * entries for one byte: the byte names one cache, and the other cache's entry is dropped when it is
- * met.
+ * entries for one byte: the byte names one of the two as the last to free, and the other's entry is
+ * dropped when that lcore meets it, in an allocation or a flush.
  */
 #ifndef FRAME_TABLE_H
 #define FRAME_TABLE_H
@@ -30,10 +30,10 @@ static inline int lab_state_is_lent(uint8_t state)
 	return (uint8_t)(state - LAB_STATE_LENT_FIRST) < LAB_MAX_DEVICES;
 }
 
-/** lab_state_is_free() - 1 if a byte says that the frame is in the depot or a cache. */
+/** lab_state_is_free() - 1 if a byte says that nobody holds the frame. */
 static inline int lab_state_is_free(uint8_t state)
 {
-	return state <= LAB_MAX_LCORES;
+	return state <= LAB_STATE_FREE_LAST;
 }
 
 /** lab_block_state() - the four words of block number @block. */
@@ -48,14 +48,20 @@ static inline uint64_t lab_block_word(uint8_t state)
 	return state * 0x0101010101010101ull;
 }
 
+/** lab_block_is() - 1 if all 32 bytes are those of @value. */
+static inline int lab_block_is(const uint64_t *word, uint64_t value)
+{
+	return ((lab_get(&word[0]) ^ value) | (lab_get(&word[1]) ^ value) |
+		(lab_get(&word[2]) ^ value) | (lab_get(&word[3]) ^ value)) == 0;
+}
+
 /**
  * lab_block_move() - step a whole block from one state to another, both as words.
  * Return: 1; or 0, with nothing changed, if any of the 32 bytes is not @from's.
  */
 static inline int lab_block_move(uint64_t *word, uint64_t from, uint64_t to)
 {
-	if (lab_unlikely(((lab_get(&word[0]) ^ from) | (lab_get(&word[1]) ^ from) |
-			  (lab_get(&word[2]) ^ from) | (lab_get(&word[3]) ^ from)) != 0))
+	if (lab_unlikely(!lab_block_is(word, from)))
 		return 0;
 	lab_put(&word[0], to);
 	lab_put(&word[1], to);
@@ -64,7 +70,8 @@ static inline int lab_block_move(uint64_t *word, uint64_t from, uint64_t to)
 	return 1;
 }
 
-/** lab_frame_table_count() - count @frames bytes by state into @census (its other fields stay). */
+/** lab_frame_table_count() - count @frames bytes by state into @census (its other fields stay). The
+ * byte does not tell depot and caches apart: all that is free counts as free. */
 void lab_frame_table_count(const uint8_t *state, uint64_t frames, struct lab_pool_stats *census);
 
 /** lab_frame_table_count_state() - how many bytes are exactly @wanted. */

@@ -68,7 +68,7 @@ static void after_fork_in_child(void)
 		pool_of_id[id]->priv->inherited = 1;
 		pool_of_id[id]->state = NULL;
 		pool_of_id[id]->table = 0;
-		pool_of_id[id]->seg_iova = pool_of_id[id]->seg_phys = NULL;
+		pool_of_id[id]->bytes = 0; /* no translation either: the tables are not there */
 		pool_of_id[id] = NULL;
 	}
 	/* The lock may have been held by a thread that the child does not have. */

@@ -118,7 +118,25 @@ static const struct lab_bulk *pick_bulk(void)
 	return &lab_bulk_base;
 }
 
-/* One mapping: shared | frame table | caches | segment table | magazines. */
+/* What to add to virtual addresses to make them physical, for each 2 MiB. 0 if it is not known. */
+static int read_phys(const struct lab_arena *arena, uint64_t *delta)
+{
+	uint64_t steps = arena->bytes >> LAB_DELTA_SHIFT;
+	unsigned per = arena->seg_shift - LAB_DELTA_SHIFT;
+
+	if (arena->seg_shift < LAB_DELTA_SHIFT || lab_arena_phys(arena, delta))
+		return 0;
+	/* One address a segment, at the front of the table: spread it from the back. */
+	for (uint64_t i = steps; i-- > 0;) {
+		uint64_t segment = i >> per;
+
+		delta[i] = delta[segment] - (uint64_t)(uintptr_t)arena->base -
+			   (segment << arena->seg_shift);
+	}
+	return 1;
+}
+
+/* One mapping: shared | frame table | caches | translation tables | magazines. */
 static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config)
 {
 	struct lab_pool *pool = &priv->pool;
@@ -127,12 +145,13 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 	 * lab_cache_flush(). */
 	uint32_t capacity = exclusive ? config->cache_frames / 2 : config->cache_frames;
 	uint32_t magazines = (uint32_t)lab_depot_need(pool->frames, capacity, config->max_lcores);
-	uint64_t segments =
-		config->page_size == LAB_PAGE_4K ? 0 : priv->arena.bytes >> priv->arena.seg_shift;
+	uint64_t steps = (pool->bytes >> LAB_DELTA_SHIFT) + 1;
 	uint64_t table = align_up(sizeof(struct lab_shared), 128);
 	uint64_t caches = align_up(table + (exclusive ? pool->frames : 0), 128);
-	uint64_t segs = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
-	uint64_t mags = align_up(segs + segments * sizeof(uint64_t), 128);
+	uint64_t phys = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
+	uint64_t zero = phys + steps * sizeof(uint64_t);
+	uint64_t mags = align_up(zero + steps * sizeof(uint64_t), 128);
+	uint64_t *phys_delta;
 	char *mem;
 	void *map;
 	int err;
@@ -158,14 +177,12 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 	}
 	lab_depot_init(pool->depot, mem + mags, magazines, capacity);
 
-	if (segments) {
-		uint64_t *phys = (uint64_t *)(void *)(mem + segs);
-
-		if (lab_arena_phys(&priv->arena, phys) == 0)
-			pool->seg_phys = phys;
-	}
-	if (!(config->flags & LAB_POOL_IOVA_VA))
-		pool->seg_iova = pool->seg_phys;
+	/* Without known or wanted physical addresses, devices see virtual ones: nothing to add. */
+	phys_delta = (uint64_t *)(void *)(mem + phys);
+	pool->phys_delta = read_phys(&priv->arena, phys_delta) ? phys_delta : NULL;
+	pool->iova_delta = pool->phys_delta && !(config->flags & LAB_POOL_IOVA_VA)
+				   ? phys_delta
+				   : (uint64_t *)(void *)(mem + zero);
 	return 0;
 }
 
@@ -216,7 +233,8 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	priv->pool.priv = priv;
 	priv->pool.base = priv->arena.base;
 	priv->pool.frames = priv->arena.bytes >> LAB_FRAME_SHIFT;
-	priv->pool.seg_shift = priv->arena.seg_shift;
+	priv->pool.bytes = priv->arena.bytes;
+	priv->pool.node = (uint32_t)priv->arena.node;
 	if (make_tables(priv, &config))
 		goto free_arena;
 	fill_depot(&priv->pool);
@@ -269,9 +287,9 @@ const char *lab_pool_name(const struct lab_pool *pool)
 	return pool->priv->name;
 }
 
-int lab_pool_node(const struct lab_pool *pool)
+size_t lab_pool_page_size(const struct lab_pool *pool)
 {
-	return pool->priv->arena.node;
+	return (size_t)1 << pool->priv->arena.seg_shift;
 }
 
 const char *lab_pool_fallback(const struct lab_pool *pool)

@@ -19,12 +19,12 @@ static const char *describe(const struct lab_pool *pool, uint8_t state, char *bu
 {
 	const struct lab_shared *shared = pool->priv->shared;
 
-	if (state == LAB_STATE_DEPOT)
-		snprintf(buf, len, "free, in the depot");
+	if (state == LAB_STATE_NEW)
+		snprintf(buf, len, "free and was never handed out");
 	else if (state == LAB_STATE_RETIRED)
 		snprintf(buf, len, "retired");
 	else if (lab_state_is_free(state))
-		snprintf(buf, len, "free, in the cache of lcore %u (%.15s)", state,
+		snprintf(buf, len, "free, last freed by lcore %u (%.15s)", state,
 			 shared->slot[state].name);
 	else if (lab_state_is_held(state))
 		snprintf(buf, len, "held, allocated by lcore %u (%.15s)", state - LAB_MAX_LCORES,

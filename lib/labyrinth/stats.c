@@ -105,5 +105,14 @@ int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)
 		return lab_fail(ENOTSUP, "pool '%s' is unprotected and keeps no table to count",
 				pool->priv->name);
 	lab_frame_table_count(pool->state, pool->frames, census);
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		struct lab_lcore_stats s;
+
+		read_cache(lab_pool_cache(pool, lcore), &s);
+		census->cached += s.cached;
+	}
+	if (census->cached > census->free)
+		census->cached = census->free; /* not a quiet point */
+	census->free -= census->cached;
 	return 0;
 }

@@ -84,11 +84,17 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 	frame = c->objs[len - 1];
 	if (pool->table) {
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
-		uint8_t cached = c->cached;
+		uint8_t freed = c->freed, found = lab_get(state);
 
-		if (lab_unlikely(lab_get(state) != cached))
-			return lab_alloc_slow(pool, gfp);
-		lab_put(state, (uint8_t)(cached + LAB_MAX_LCORES));
+		if (len > c->foreign) {
+			if (lab_unlikely(found != freed))
+				return lab_alloc_slow(pool, gfp);
+		} else {
+			if (lab_unlikely(found > LAB_STATE_FREE_LAST))
+				return lab_alloc_slow(pool, gfp);
+			lab_put(&c->foreign, (uint32_t)len - 1);
+		}
+		lab_put(state, (uint8_t)(freed + LAB_MAX_LCORES));
 	} else if (gfp & LAB_GFP_EXCLUSIVE) {
 		return lab_alloc_slow(pool, gfp);
 	}
@@ -125,7 +131,7 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 		if (lab_unlikely(index >= pool->frames) ||
 		    lab_unlikely((uint8_t)(lab_get(state) - c->held_lo) >= c->held_n))
 			return lab_free_slow(pool, frame);
-		lab_put(state, c->cached);
+		lab_put(state, c->freed);
 	}
 	c->objs[len] = frame;
 	lab_put_after(&c->word, word + 1);

@@ -59,12 +59,9 @@ static inline uint64_t lab_frame_iova(const struct lab_pool *pool, const void *a
 {
 	uint64_t off = (uint64_t)((uintptr_t)addr - (uintptr_t)pool->base);
 
-	if (lab_unlikely(off >= pool->frames << LAB_FRAME_SHIFT))
+	if (lab_unlikely(off >= pool->bytes))
 		return LAB_ADDR_NONE;
-	if (!pool->seg_iova)
-		return (uint64_t)(uintptr_t)addr;
-	return pool->seg_iova[off >> pool->seg_shift] +
-	       (off & (((uint64_t)1 << pool->seg_shift) - 1));
+	return (uint64_t)(uintptr_t)addr + pool->iova_delta[off >> LAB_DELTA_SHIFT];
 }
 
 /**
@@ -80,10 +77,9 @@ static inline uint64_t lab_frame_phys(const struct lab_pool *pool, const void *a
 {
 	uint64_t off = (uint64_t)((uintptr_t)addr - (uintptr_t)pool->base);
 
-	if (lab_unlikely(off >= pool->frames << LAB_FRAME_SHIFT || !pool->seg_phys))
+	if (lab_unlikely(off >= pool->bytes || !pool->phys_delta))
 		return LAB_ADDR_NONE;
-	return pool->seg_phys[off >> pool->seg_shift] +
-	       (off & (((uint64_t)1 << pool->seg_shift) - 1));
+	return (uint64_t)(uintptr_t)addr + pool->phys_delta[off >> LAB_DELTA_SHIFT];
 }
 
 #ifdef __cplusplus

@@ -22,6 +22,9 @@ extern "C" {
 /** Frames of a block: 32 contiguous, aligned frames whose 32 state bytes are four words. */
 #define LAB_BLOCK_FRAMES (1u << LAB_BLOCK_SHIFT)
 
+/** Granularity of the translation tables: the smallest hugepage. */
+#define LAB_DELTA_SHIFT 21
+
 /** Most lcores of one pool, over all processes: what the state byte can name (see below). */
 #define LAB_MAX_LCORES 96
 /** Most devices that a pool can lend to, likewise. */
@@ -33,22 +36,23 @@ extern "C" {
 #define LAB_CACHE_ROOM (LAB_CACHE_MAX * 3 / 2)
 
 /*
- * The state byte of a frame says where the frame is, and whose it is. It is the truth: whatever
- * lists a frame as well (a cache, a magazine) is believed only where the byte agrees.
+ * The state byte of a frame says whose it is. It is the truth: a cache's or a magazine's entry for
+ * the frame is believed only where the byte agrees.
  *
- *   0            in the depot
- *   1..96        in the cache of lcore 1..96
+ *   0            free, never handed out
+ *   1..96        free, last freed on lcore 1..96
  *   97..192      held by whoever allocated on lcore 1..96
  *   193..254     lent to device 0..61
  *   255          retired
  */
-#define LAB_STATE_DEPOT         0u
-#define LAB_STATE_CACHED(lcore) ((uint8_t)(lcore))
-#define LAB_STATE_HELD(lcore)   ((uint8_t)(LAB_MAX_LCORES + (lcore)))
-#define LAB_STATE_HELD_FIRST    LAB_STATE_HELD(1)
-#define LAB_STATE_LENT(device)  ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
-#define LAB_STATE_LENT_FIRST    LAB_STATE_LENT(0)
-#define LAB_STATE_RETIRED       255u
+#define LAB_STATE_NEW          0u
+#define LAB_STATE_FREED(lcore) ((uint8_t)(lcore))
+#define LAB_STATE_FREE_LAST    LAB_STATE_FREED(LAB_MAX_LCORES)
+#define LAB_STATE_HELD(lcore)  ((uint8_t)(LAB_MAX_LCORES + (lcore)))
+#define LAB_STATE_HELD_FIRST   LAB_STATE_HELD(1)
+#define LAB_STATE_LENT(device) ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
+#define LAB_STATE_LENT_FIRST   LAB_STATE_LENT(0)
+#define LAB_STATE_RETIRED      255u
 
 /*
  * A cache's first word counts two things at once, so that a hit writes one word for both: bits 0-10
@@ -69,13 +73,18 @@ struct lab_cache {
 	/* line 0: all that a hit touches beside the frame pointer itself */
 	uint64_t word;      /* loose frames, and frames handed out; see above */
 	uint32_t loose_max; /* limit - 32 * blocks */
-	uint8_t cached;     /* LAB_STATE_CACHED(this lcore); held is LAB_MAX_LCORES more */
+	uint8_t freed;      /* LAB_STATE_FREED(this lcore); held is LAB_MAX_LCORES more */
 	uint8_t held_lo;    /* a frame may be freed here if its byte is in */
 	uint8_t held_n;     /*   [held_lo, held_lo + held_n) */
 	uint8_t pad0;
 	uint32_t blocks; /* whole blocks: block[0..blocks) */
 	uint32_t limit;  /* most frames it may hold */
-	uint64_t pad1[5];
+	/*
+	 * Below this, objs[] came from the depot, and a byte may name any lcore as the last to
+	 * free; from here on this lcore freed the frames itself, and the byte must say so.
+	 */
+	uint32_t foreign;
+	uint32_t pad1[9];
 
 	/* line 1: the slow path's. frees = allocs + loose + 32 * blocks + flushed + dropped -
 	 * refilled */
@@ -99,19 +108,20 @@ struct lab_cache {
  * creation; the rest is the library's own.
  */
 struct lab_pool {
-	char *base;         /* first frame */
-	uint8_t *state;     /* frame table, one byte a frame; NULL in an unprotected pool */
-	uintptr_t table;    /* state - base / 4096: frame f's byte is at table + f / 4096; 0:
-			       unprotected */
-	uint64_t frames;    /* how many */
-	uint32_t id;        /* index into lab_tls_cache */
-	uint32_t seg_shift; /* log2 of the segment size */
+	char *base;      /* first frame */
+	uint8_t *state;  /* frame table, one byte a frame; NULL in an unprotected pool */
+	uintptr_t table; /* state - base / 4096: frame f's byte is at table + f / 4096; or 0 */
+	uint64_t frames; /* how many */
+	uint32_t id;     /* index into lab_tls_cache */
+	uint32_t node;   /* NUMA node of the frames */
 	/* bulk calls of an exclusive pool, for this CPU; the second argument is the caller's cache
 	 */
 	int (*alloc_bulk)(struct lab_pool *, struct lab_cache *, void **, unsigned, uint32_t gfp);
 	int (*free_bulk)(struct lab_pool *, struct lab_cache *, void *const *, unsigned);
-	uint64_t *seg_iova; /* address of each segment as a device sees it; NULL: the virtual one */
-	uint64_t *seg_phys; /* physical address of each segment; NULL: not known */
+	uint64_t bytes; /* of all frames */
+	/* line 1: what to add to a virtual address in the n-th 2 MiB to make it another one */
+	const uint64_t *iova_delta;
+	const uint64_t *phys_delta; /* NULL: not known */
 	struct lab_pool_priv *priv;
 	struct lab_depot *depot;
 } __attribute__((aligned(64)));

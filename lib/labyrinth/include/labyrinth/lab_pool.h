@@ -149,10 +149,7 @@ static inline uint64_t lab_pool_frames(const struct lab_pool *pool)
 }
 
 /** lab_pool_page_size() - bytes of one segment: the page that backs it. */
-static inline size_t lab_pool_page_size(const struct lab_pool *pool)
-{
-	return (size_t)1 << pool->seg_shift;
-}
+size_t lab_pool_page_size(const struct lab_pool *pool);
 
 /** lab_pool_exclusive() - 1 if ownership is checked, 0 if the pool is unprotected. */
 static inline int lab_pool_exclusive(const struct lab_pool *pool)
@@ -161,7 +158,10 @@ static inline int lab_pool_exclusive(const struct lab_pool *pool)
 }
 
 /** lab_pool_node() - the NUMA node that the frames lie on. */
-int lab_pool_node(const struct lab_pool *pool);
+static inline int lab_pool_node(const struct lab_pool *pool)
+{
+	return (int)pool->node;
+}
 
 /**
  * lab_pool_fallback() - why the pool lies on ordinary pages.

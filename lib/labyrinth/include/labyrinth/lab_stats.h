@@ -89,7 +89,8 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 unsigned lab_pool_max_lcores(const struct lab_pool *pool);
 
 /**
- * lab_pool_census() - count the frames by their state bytes, one by one.
+ * lab_pool_census() - count the frames by their state bytes, one by one. (How many of the free ones
+ * lie in caches is the caches' own count.)
  * @pool: an exclusive pool.
  * @census: only total, free, cached, held, lent and retired are set; the rest is zero.
  *

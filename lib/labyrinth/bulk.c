@@ -15,6 +15,7 @@
 #include <labyrinth/lab_alloc.h>
 
 #include "bulk.h"
+#include "bundle.h"
 #include "cache.h"
 #include "frame_table.h"
 #include "lanes.h"
@@ -27,14 +28,6 @@ static inline uint64_t number_of(const struct lab_pool *pool, const void *frame)
 	uint64_t off = (uint64_t)((uintptr_t)frame - (uintptr_t)pool->base);
 
 	return off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
-}
-
-/* A listed frame that is not this cache's: forget the entry. */
-static __attribute__((cold, noinline)) void drop(struct lab_pool *pool, struct lab_cache *c,
-						 uint32_t frame)
-{
-	lab_put(&c->dropped, c->dropped + 1);
-	lab_report_duplicate(pool, frame);
 }
 
 /* Pop entries above `floor`, at most n: those from the depot, or those that this lcore freed. */
@@ -54,7 +47,7 @@ LAB_INLINE unsigned pop_loose(struct lab_pool *pool, struct lab_cache *c, void *
 		uint8_t found = lab_get(state);
 
 		if (lab_unlikely(foreign ? found > LAB_STATE_FREE_LAST : found != freed)) {
-			drop(pool, c, (uint32_t)number_of(pool, frame));
+			lab_cache_drop(pool, c, (uint32_t)number_of(pool, frame));
 			dropped++;
 			continue;
 		}
@@ -89,17 +82,28 @@ static inline lab_lane *block_lane(struct lab_pool *pool, uint64_t number)
 	return (lab_lane *)(void *)(pool->state + number);
 }
 
-/* The newest block of the cache to the caller. 0 if it is not wholly this cache's. */
+/* The newest block or bundle of the cache to the caller. 0 if it is not wholly this lcore's. */
 LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **frames)
 {
-	uint32_t last = c->blocks - 1;
-	uint64_t number = (uint64_t)c->block[last] << LAB_BLOCK_SHIFT;
-	lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->freed);
+	const uint64_t base = (uint64_t)(uintptr_t)pool->base;
+	uint32_t last = c->blocks - 1, entry = c->block[last];
 
-	if (lab_unlikely(!lab_lane_zero(&diff)))
-		return 0;
-	*state = LAB_SPLAT(c->freed + LAB_MAX_LCORES);
-	lab_lanes_generate(frames, (uint64_t)(uintptr_t)pool->base + (number << LAB_FRAME_SHIFT));
+	if (entry & LAB_BUNDLE) {
+		struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
+
+		if (lab_unlikely(!lab_bundle_is(bundle, c->freed)))
+			return 0;
+		lab_put(&bundle->state, (uint8_t)(c->freed + LAB_MAX_LCORES));
+		lab_lanes_generate_listed(frames, bundle->frame, base);
+	} else {
+		uint64_t number = (uint64_t)entry << LAB_BLOCK_SHIFT;
+		lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->freed);
+
+		if (lab_unlikely(!lab_lane_zero(&diff)))
+			return 0;
+		*state = LAB_SPLAT(c->freed + LAB_MAX_LCORES);
+		lab_lanes_generate(frames, base + (number << LAB_FRAME_SHIFT));
+	}
 	lab_cache_set_blocks(c, last);
 	return 1;
 }
@@ -122,28 +126,59 @@ static __attribute__((noinline)) unsigned take(struct lab_pool *pool, struct lab
 	return got;
 }
 
-/* 1 if the next 32 pointers are a block, held as a whole, that is in the cache now. Otherwise
- * (several owners, or one that must be refused) nothing has changed, and they go singly. */
+/* 1 if the next 32 pointers are a block or bundle, held as a whole, that is in the cache now.
+ * Otherwise (several owners, or one that must be refused) nothing has changed, and they go singly.
+ */
 LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *const *frames)
 {
 	uint64_t number = number_of(pool, frames[0]);
-	uint32_t blocks = c->blocks;
-	lab_lane *state = block_lane(pool, number), diff;
+	uint32_t blocks = c->blocks, entry;
 	uint8_t owner;
 
-	if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) || lab_unlikely(number >= pool->frames))
+	if (lab_unlikely(number >= pool->frames))
 		return 0;
 	owner = lab_get(&pool->state[number]);
-	if (lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n))
-		return 0;
-	diff = *state ^ LAB_SPLAT(owner);
-	lab_lanes_differ(frames, &diff);
-	if (lab_unlikely(!lab_lane_zero(&diff)))
-		return 0;
-	*state = LAB_SPLAT(c->freed);
-	c->block[blocks] = (uint32_t)(number >> LAB_BLOCK_SHIFT);
+	if (owner == LAB_STATE_BUNDLED) {
+		struct lab_bundle *bundle = lab_bundle_of(pool, number);
+		lab_lane diff = {0};
+
+		owner = lab_get(&bundle->state);
+		if (lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n) ||
+		    lab_unlikely(lab_get(&bundle->left) != LAB_BLOCK_FRAMES))
+			return 0;
+		lab_lanes_differ_listed(frames, bundle->frame, (uint64_t)(uintptr_t)pool->base,
+					&diff);
+		if (lab_unlikely(!lab_lane_zero(&diff)))
+			return 0;
+		lab_put(&bundle->state, c->freed);
+		entry = lab_get(&pool->home[number]) | LAB_BUNDLE;
+	} else {
+		lab_lane *state = block_lane(pool, number), diff;
+
+		if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) ||
+		    lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n))
+			return 0;
+		diff = *state ^ LAB_SPLAT(owner);
+		lab_lanes_differ(frames, &diff);
+		if (lab_unlikely(!lab_lane_zero(&diff)))
+			return 0;
+		*state = LAB_SPLAT(c->freed);
+		entry = (uint32_t)(number >> LAB_BLOCK_SHIFT);
+	}
+	c->block[blocks] = entry;
 	lab_cache_set_blocks(c, blocks + 1);
 	return 1;
+}
+
+/*
+ * The newest 32 loose frames came back by one call. When many did, and bundles were not broken of
+ * late, they will go out and come back together again: as a bundle, for one state instead of 32.
+ */
+static inline void came_in_bulk(struct lab_pool *pool, struct lab_cache *c)
+{
+	lab_put(&c->in_bulk, c->in_bulk + LAB_BLOCK_FRAMES);
+	if (c->in_bulk > pool->depot->capacity && !c->broken)
+		lab_cache_bundle_newest(pool, c);
 }
 
 static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
@@ -161,17 +196,21 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 		uint64_t off = (uint64_t)((uintptr_t)frames[i] - base);
 		uint64_t number = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
 
-		if (lab_unlikely(number >= total) ||
-		    lab_unlikely((uint8_t)(lab_get(&state[number]) - lo) >= range)) {
+		if (lab_likely(number < total) &&
+		    lab_likely((uint8_t)(lab_get(&state[number]) - lo) < range)) {
+			lab_put(&state[number], freed);
+			*top++ = frames[i];
+		} else if (number < total && lab_bundle_leave(pool, c, number, freed)) {
+			*top++ = frames[i];
+		} else {
 			int refused = lab_refuse_free(pool, frames[i]);
 
 			err = err ? err : refused;
-			continue;
 		}
-		lab_put(&state[number], freed);
-		*top++ = frames[i];
 	}
 	lab_cache_set_len(c, (uint32_t)(top - c->objs));
+	if (n == LAB_BLOCK_FRAMES && !err)
+		came_in_bulk(pool, c);
 	return err;
 }
 

@@ -12,6 +12,7 @@
 
 #include <labyrinth/lab_alloc.h>
 
+#include "bundle.h"
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
@@ -60,7 +61,7 @@ static void *frame_of(const struct lab_pool *pool, uint32_t number)
 	return pool->base + ((uint64_t)number << LAB_FRAME_SHIFT);
 }
 
-static void drop(struct lab_pool *pool, struct lab_cache *c, uint32_t frame)
+void lab_cache_drop(struct lab_pool *pool, struct lab_cache *c, uint32_t frame)
 {
 	lab_put(&c->dropped, c->dropped + 1);
 	lab_report_duplicate(pool, frame);
@@ -76,15 +77,20 @@ static void refill_loose(struct lab_pool *pool, struct lab_cache *c, const struc
 	lab_put(&c->refilled, c->refilled + mag->count);
 }
 
-/* A block whose bytes disagree: its frames become loose ones of this lcore, one by one. */
+/* A block whose bytes disagree, or a bundle that is not whole: its frames become loose ones of this
+ * lcore, one by one. */
 static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_cache *c,
 					      uint32_t block)
 {
 	uint32_t first = block << LAB_BLOCK_SHIFT, len = lab_cache_len(c);
 
+	if (block & LAB_BUNDLE) {
+		lab_bundle_dissolve(pool, c, block);
+		return;
+	}
 	for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
 		if (!lab_state_is_free(lab_get(&pool->state[f]))) {
-			drop(pool, c, f);
+			lab_cache_drop(pool, c, f);
 			continue;
 		}
 		lab_put(&pool->state[f], c->freed);
@@ -93,21 +99,43 @@ static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_
 	lab_cache_set_len(c, len);
 }
 
+/* Make a block or bundle from the depot this lcore's. 0 if its frames do not agree. */
+static int claim_block(struct lab_pool *pool, struct lab_cache *c, uint32_t entry)
+{
+	uint64_t *word;
+	uint8_t found;
+
+	if (entry & LAB_BUNDLE) {
+		struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
+
+		found = lab_get(&bundle->state);
+		if (lab_unlikely(!lab_state_is_free(found) || !lab_bundle_is(bundle, found)))
+			return 0;
+		lab_put(&bundle->state, c->freed);
+		return 1;
+	}
+	word = lab_block_state(pool, entry);
+	found = (uint8_t)lab_get(&word[0]);
+	return lab_likely(lab_state_is_free(found)) &&
+	       lab_block_move(word, lab_block_word(found), lab_block_word(c->freed));
+}
+
 static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 			  const struct lab_magazine *mag)
 {
 	uint32_t count = mag->count, blocks = c->blocks;
 
-	/* The bytes were last written by the lcore that freed: fetch them all at once. */
-	for (uint32_t i = 0; i < count; i++)
-		__builtin_prefetch(lab_block_state(pool, mag->item[i]), 1);
+	/* The states were last written by the lcore that freed: fetch them all at once. */
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t *word = lab_block_state(pool, mag->item[i]);
-		uint8_t found = (uint8_t)lab_get(&word[0]);
+		uint32_t entry = mag->item[i];
 
-		if (lab_likely(
-			    lab_state_is_free(found) &&
-			    lab_block_move(word, lab_block_word(found), lab_block_word(c->freed))))
+		__builtin_prefetch(entry & LAB_BUNDLE
+					   ? (void *)lab_bundle_at(pool, entry & ~LAB_BUNDLE)
+					   : (void *)lab_block_state(pool, entry),
+				   1);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (lab_likely(claim_block(pool, c, mag->item[i])))
 			c->block[blocks++] = mag->item[i];
 		else
 			break_block(pool, c, mag->item[i]);
@@ -137,22 +165,27 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 	return 0;
 }
 
-/* Keep the entries that are true, of `n` whose first `foreign` came from the depot. */
+/* 1 if an entry is true: free, and last freed here unless it came from the depot. */
+static inline int is_true(const struct lab_pool *pool, const struct lab_cache *c, uint32_t frame,
+			  int foreign)
+{
+	uint8_t found = lab_get(&pool->state[frame]);
+
+	return lab_likely(found == c->freed) || (foreign && lab_state_is_free(found));
+}
+
+/* Keep the true entries of `n`, whose first `foreign` came from the depot. Return: how many. */
 static uint32_t check_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame,
 			     uint32_t n, uint32_t foreign)
 {
-	const uint8_t *state = pool->state, freed = c->freed;
-	uint32_t i = 0, kept;
+	uint32_t kept = 0;
 
-	while (i < n && lab_likely(lab_get(&state[frame[i]]) == freed))
-		i++;
-	for (kept = i; i < n; i++) {
-		uint8_t found = lab_get(&state[frame[i]]);
-
-		if (lab_likely(i < foreign ? lab_state_is_free(found) : found == freed))
-			frame[kept++] = frame[i];
+	for (uint32_t i = 0; i < n; i++) {
+		frame[kept] = frame[i];
+		if (lab_likely(is_true(pool, c, frame[i], i < foreign)))
+			kept++;
 		else
-			drop(pool, c, frame[i]);
+			lab_cache_drop(pool, c, frame[i]);
 	}
 	return kept;
 }
@@ -173,15 +206,22 @@ static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_m
 	lab_cache_set_len(c, len - n);
 }
 
+/* 1 if a listed block or bundle is wholly this lcore's. */
+static int is_own(struct lab_pool *pool, const struct lab_cache *c, uint32_t entry)
+{
+	return entry & LAB_BUNDLE
+		       ? lab_bundle_is(lab_bundle_at(pool, entry & ~LAB_BUNDLE), c->freed)
+		       : lab_block_is(lab_block_state(pool, entry), lab_block_word(c->freed));
+}
+
 /* Append the oldest blocks. One that is not wholly this lcore's becomes loose frames instead. */
 static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
 {
 	uint32_t room = (pool->depot->capacity >> LAB_BLOCK_SHIFT) - mag->count;
 	uint32_t n = c->blocks < room ? c->blocks : room, kept = mag->count;
-	const uint64_t freed = lab_block_word(c->freed);
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (lab_likely(lab_block_is(lab_block_state(pool, c->block[i]), freed)))
+		if (lab_likely(is_own(pool, c, c->block[i])))
 			mag->item[kept++] = c->block[i];
 		else
 			break_block(pool, c, c->block[i]);
@@ -190,6 +230,54 @@ static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_
 	mag->count = kept;
 	memmove(c->block, c->block + n, (c->blocks - n) * sizeof(c->block[0]));
 	lab_cache_set_blocks(c, c->blocks - n);
+}
+
+/*
+ * Make a block of 32 loose frames that are contiguous, or else a bundle: the entry for block[]. 0
+ * if one of them is not true (left to the flush, which drops it), or no bundle is to be had.
+ */
+static int group(struct lab_pool *pool, struct lab_cache *c, uint32_t at, uint32_t *entry)
+{
+	uint32_t number[LAB_BLOCK_FRAMES], in_order = 1;
+
+	lab_numbers_from_frames(number, c->objs + at, LAB_BLOCK_FRAMES, pool->base);
+	for (uint32_t i = 0; i < LAB_BLOCK_FRAMES; i++) {
+		if (!is_true(pool, c, number[i], at + i < c->foreign))
+			return 0;
+		in_order &= number[i] == number[0] + i;
+	}
+	if (!in_order || number[0] % LAB_BLOCK_FRAMES)
+		return lab_bundle_form(pool, c, number, entry);
+	for (uint32_t i = 0; i < LAB_BLOCK_FRAMES; i++)
+		lab_put(&pool->state[number[i]], c->freed);
+	*entry = number[0] >> LAB_BLOCK_SHIFT;
+	return 1;
+}
+
+void lab_cache_bundle_newest(struct lab_pool *pool, struct lab_cache *c)
+{
+	uint32_t len = lab_cache_len(c) - LAB_BLOCK_FRAMES, entry;
+
+	if (len < c->foreign || !group(pool, c, len, &entry))
+		return;
+	lab_cache_set_len(c, len);
+	c->block[c->blocks] = entry;
+	lab_cache_set_blocks(c, c->blocks + 1);
+}
+
+/* The same for the oldest, a magazine's worth, so that they leave as they came. */
+static void regroup(struct lab_pool *pool, struct lab_cache *c)
+{
+	uint32_t len = lab_cache_len(c), blocks = c->blocks, done = 0;
+
+	while (done < pool->depot->capacity && group(pool, c, done, &c->block[blocks])) {
+		done += LAB_BLOCK_FRAMES;
+		blocks++;
+	}
+	memmove(c->objs, c->objs + done, (len - done) * sizeof(c->objs[0]));
+	lab_put(&c->foreign, c->foreign > done ? c->foreign - done : 0);
+	lab_cache_set_len(c, len - done);
+	lab_cache_set_blocks(c, blocks);
 }
 
 static int flush(struct lab_pool *pool, struct lab_cache *c)
@@ -201,6 +289,13 @@ static int flush(struct lab_pool *pool, struct lab_cache *c)
 				"pool '%s' has no empty magazine left: a bug of the library",
 				pool->priv->name);
 	mag->count = 0;
+	if (lab_cache_len(c) >= pool->depot->capacity) {
+		if (c->broken)
+			lab_put(&c->broken, c->broken - 1);
+		else if (pool->state && c->in_bulk >= pool->depot->capacity / 2)
+			regroup(pool, c);
+		lab_put(&c->in_bulk, 0);
+	}
 	/*
 	 * One of the two fills a magazine: with fewer than a magazine's worth of each there are
 	 * fewer than 2 * capacity = the cache's size in all, and then half the size is free room.
@@ -271,7 +366,7 @@ void lab_cache_split(struct lab_pool *pool, struct lab_cache *c)
 	uint32_t len = lab_cache_len(c);
 
 	lab_cache_set_blocks(c, c->blocks - 1);
-	if (lab_unlikely(!lab_block_is(lab_block_state(pool, block), lab_block_word(c->freed)))) {
+	if (block & LAB_BUNDLE || lab_unlikely(!is_own(pool, c, block))) {
 		break_block(pool, c, block);
 		return;
 	}

@@ -56,7 +56,15 @@ int lab_cache_make_room(struct lab_pool *pool, struct lab_cache *cache, uint32_t
 /** lab_cache_drain() - move everything to the depot. */
 void lab_cache_drain(struct lab_pool *pool, struct lab_cache *cache);
 
-/** lab_cache_split() - turn the newest block into 32 loose frames. */
+/** lab_cache_drop() - an entry for frame number @frame turned out to be a duplicate: forgotten. */
+void lab_cache_drop(struct lab_pool *pool, struct lab_cache *cache, uint32_t frame)
+	__attribute__((cold));
+
+/** lab_cache_bundle_newest() - make the newest 32 loose frames, which this lcore freed, a bundle.
+ */
+void lab_cache_bundle_newest(struct lab_pool *pool, struct lab_cache *cache);
+
+/** lab_cache_split() - turn the newest block or bundle into loose frames. */
 void lab_cache_split(struct lab_pool *pool, struct lab_cache *cache);
 
 #endif

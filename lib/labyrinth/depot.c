@@ -9,10 +9,11 @@
 #define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
 #define TAG_ONE     ((uint64_t)1 << NUMBER_BITS)
 
-void lab_depot_init(struct lab_depot *depot, void *mags, uint32_t count, uint32_t capacity)
+void lab_depot_init(struct lab_depot *depot, void *mags, uint32_t count, uint32_t capacity,
+		    uint32_t stride)
 {
 	depot->capacity = capacity;
-	depot->stride = lab_depot_stride(capacity);
+	depot->stride = stride;
 	depot->magazines = count;
 	depot->offset = (uint64_t)((char *)mags - (char *)depot);
 	for (uint32_t i = 0; i < LAB_DEPOT_STACKS; i++)

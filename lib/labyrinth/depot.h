@@ -77,8 +77,10 @@ static inline uint32_t lab_depot_stride(uint32_t capacity)
 	return (uint32_t)((sizeof(struct lab_magazine) + capacity * sizeof(uint32_t) + 63) & ~63ul);
 }
 
-/** lab_depot_init() - make all magazines empty. @mags: @count magazines of zeroed memory. */
-void lab_depot_init(struct lab_depot *depot, void *mags, uint32_t count, uint32_t capacity);
+/** lab_depot_init() - make all magazines empty. @mags: @count of them, @stride bytes each, zeroed.
+ */
+void lab_depot_init(struct lab_depot *depot, void *mags, uint32_t count, uint32_t capacity,
+		    uint32_t stride);
 
 static inline struct lab_magazine *lab_depot_magazine(struct lab_depot *depot, uint32_t number)
 {

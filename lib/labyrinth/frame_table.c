@@ -4,14 +4,15 @@
  * Counting states.
  */
 #include "frame_table.h"
+#include "bundle.h"
 
-void lab_frame_table_count(const uint8_t *state, uint64_t frames, struct lab_pool_stats *census)
+void lab_frame_table_count(const struct lab_pool *pool, struct lab_pool_stats *census)
 {
 	uint64_t by_state[256] = {0};
 
-	for (uint64_t i = 0; i < frames; i++)
-		by_state[lab_get(&state[i])]++;
-	census->total = frames;
+	for (uint64_t i = 0; i < pool->frames; i++)
+		by_state[lab_frame_state(pool, i)]++;
+	census->total = pool->frames;
 	census->free = by_state[LAB_STATE_NEW];
 	census->retired = by_state[LAB_STATE_RETIRED];
 	census->cached = census->held = census->lent = 0;

@@ -70,9 +70,9 @@ static inline int lab_block_move(uint64_t *word, uint64_t from, uint64_t to)
 	return 1;
 }
 
-/** lab_frame_table_count() - count @frames bytes by state into @census (its other fields stay). The
- * byte does not tell depot and caches apart: all that is free counts as free. */
-void lab_frame_table_count(const uint8_t *state, uint64_t frames, struct lab_pool_stats *census);
+/** lab_frame_table_count() - count a pool's frames by state into @census (its other fields stay).
+ * The state does not tell depot and caches apart: all that is free counts as free. */
+void lab_frame_table_count(const struct lab_pool *pool, struct lab_pool_stats *census);
 
 /** lab_frame_table_count_state() - how many bytes are exactly @wanted. */
 uint64_t lab_frame_table_count_state(const uint8_t *state, uint64_t frames, uint8_t wanted);

@@ -74,6 +74,33 @@ LAB_INLINE void lab_lanes_differ(void *const *frames, lab_lane *out)
 	*out |= diff[0] | diff[1];
 }
 
+/** LAB_LANES_LISTED() - four pointers from four numbers. */
+#define LAB_LANES_LISTED(numbers, base)                                                           \
+	((__builtin_convertvector(*(const lab_lane32 *)(numbers), lab_lane) << LAB_FRAME_SHIFT) + \
+	 (base))
+
+/** lab_lanes_generate_listed() - the 32 pointers of a bundle. */
+LAB_INLINE void lab_lanes_generate_listed(void **frames, const uint32_t *numbers, uint64_t base)
+{
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < LAB_LANES; i++)
+		*(lab_lane *)(frames + 4 * i) = LAB_LANES_LISTED(numbers + 4 * i, base);
+}
+
+/** lab_lanes_differ_listed() - sets bits in @out unless 32 pointers are those of a bundle, in
+ * order. */
+LAB_INLINE void lab_lanes_differ_listed(void *const *frames, const uint32_t *numbers, uint64_t base,
+					lab_lane *out)
+{
+	lab_lane diff[2] = {{0}, {0}};
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < LAB_LANES; i++)
+		diff[i & 1] |= *(const lab_lane *)(frames + 4 * i) ^
+			       LAB_LANES_LISTED(numbers + 4 * i, base);
+	*out |= diff[0] | diff[1];
+}
+
 /** lab_frames_from_numbers() - @n frame pointers from their numbers. */
 void lab_frames_from_numbers(void **frames, const uint32_t *numbers, uint32_t n, const void *base);
 

@@ -12,6 +12,7 @@
 #include <labyrinth/lab_frame.h>
 #include <labyrinth/lab_lend.h>
 
+#include "bundle.h"
 #include "error.h"
 #include "frame_table.h"
 #include "lcore.h"
@@ -78,15 +79,16 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
 	for (; pool->state && done < n; done++) {
 		uint32_t index = lab_frame_index(pool, frames[done]);
 
-		if (lab_unlikely(index == LAB_FRAME_NONE) ||
-		    lab_unlikely((uint8_t)(lab_get(&pool->state[index]) - c->held_lo) >=
-				 c->held_n)) {
+		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
+		 */
+		if (lab_likely(index != LAB_FRAME_NONE) &&
+		    lab_likely((uint8_t)(lab_get(&pool->state[index]) - c->held_lo) < c->held_n))
+			lab_put(&pool->state[index], LAB_STATE_LENT(device));
+		else if (index == LAB_FRAME_NONE ||
+			 !lab_bundle_leave(pool, c, index, LAB_STATE_LENT(device))) {
 			lab_refuse_lend(pool, frames[done]);
 			break;
 		}
-		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
-		 */
-		lab_put(&pool->state[index], LAB_STATE_LENT(device));
 	}
 	if (!pool->state)
 		done = n;

@@ -13,6 +13,7 @@
 #include <labyrinth/lab_stats.h>
 
 #include "bulk.h"
+#include "bundle.h"
 #include "cache.h"
 #include "config.h"
 #include "error.h"
@@ -136,7 +137,10 @@ static int read_phys(const struct lab_arena *arena, uint64_t *delta)
 	return 1;
 }
 
-/* One mapping: shared | frame table | caches | translation tables | magazines. */
+/*
+ * One mapping: shared | frame table | caches | translation tables | homes | bundles |
+ * magazines.
+ */
 static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config)
 {
 	struct lab_pool *pool = &priv->pool;
@@ -150,7 +154,11 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 	uint64_t caches = align_up(table + (exclusive ? pool->frames : 0), 128);
 	uint64_t phys = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
 	uint64_t zero = phys + steps * sizeof(uint64_t);
-	uint64_t mags = align_up(zero + steps * sizeof(uint64_t), 128);
+	uint64_t bundles = exclusive ? pool->frames >> LAB_BLOCK_SHIFT : 0;
+	uint64_t home = align_up(zero + steps * sizeof(uint64_t), 128);
+	uint64_t table_of_bundles =
+		align_up(home + (exclusive ? pool->frames * sizeof(uint32_t) : 0), 128);
+	uint64_t mags = align_up(table_of_bundles + bundles * LAB_BUNDLE_BYTES, 128);
 	uint64_t *phys_delta;
 	char *mem;
 	void *map;
@@ -174,8 +182,12 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 		priv->bulk = pick_bulk();
 		pool->alloc_bulk = priv->bulk->alloc_bulk;
 		pool->free_bulk = priv->bulk->free_bulk;
+		pool->bundles = &priv->shared->bundles;
+		pool->home = (uint32_t *)(void *)(mem + home);
+		lab_depot_init(pool->bundles, mem + table_of_bundles, (uint32_t)bundles,
+			       LAB_BLOCK_FRAMES, LAB_BUNDLE_BYTES);
 	}
-	lab_depot_init(pool->depot, mem + mags, magazines, capacity);
+	lab_depot_init(pool->depot, mem + mags, magazines, capacity, lab_depot_stride(capacity));
 
 	/* Without known or wanted physical addresses, devices see virtual ones: nothing to add. */
 	phys_delta = (uint64_t *)(void *)(mem + phys);

@@ -31,6 +31,7 @@ struct lab_device_slot {
  */
 struct lab_shared {
 	struct lab_depot depot;
+	struct lab_depot bundles;
 	struct lab_slot slot[LAB_MAX_LCORES + 1]; /* by lcore; [0] is not used */
 	struct lab_device_slot device[LAB_MAX_DEVICES];
 	uint64_t refused_nowhere[LAB_REFUSED_KINDS]; /* by threads without an lcore */

@@ -9,6 +9,7 @@
 #include <labyrinth/lab_error.h>
 #include <labyrinth/lab_frame.h>
 
+#include "bundle.h"
 #include "error.h"
 #include "frame_table.h"
 #include "pool.h"
@@ -106,7 +107,7 @@ static int refuse_give(struct lab_pool *pool, const void *frame, const char *att
 
 	if (index == LAB_FRAME_NONE || !pool->state)
 		return refuse_address(pool, frame, attempt);
-	state = lab_get(&pool->state[index]);
+	state = lab_frame_state(pool, index);
 	if (lab_state_is_lent(state))
 		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_LENT, EBUSY);
 	if (state == LAB_STATE_RETIRED)
@@ -133,13 +134,13 @@ int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 		 pool->priv->shared->device[device].name);
 	if (index == LAB_FRAME_NONE || !pool->state)
 		return refuse_address(pool, frame, attempt);
-	return refuse_state(pool, frame, index, lab_get(&pool->state[index]), attempt,
+	return refuse_state(pool, frame, index, lab_frame_state(pool, index), attempt,
 			    LAB_REFUSED_NOT_LENT, EPERM);
 }
 
 void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
 {
-	uint8_t state = lab_get(&pool->state[frame]);
+	uint8_t state = lab_frame_state(pool, frame);
 	char where[96];
 
 	lab_fail(EALREADY,

@@ -104,7 +104,7 @@ int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)
 	if (!pool->state)
 		return lab_fail(ENOTSUP, "pool '%s' is unprotected and keeps no table to count",
 				pool->priv->name);
-	lab_frame_table_count(pool->state, pool->frames, census);
+	lab_frame_table_count(pool, census);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		struct lab_lcore_stats s;
 

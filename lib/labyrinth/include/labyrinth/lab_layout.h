@@ -22,13 +22,16 @@ extern "C" {
 /** Frames of a block: 32 contiguous, aligned frames whose 32 state bytes are four words. */
 #define LAB_BLOCK_FRAMES (1u << LAB_BLOCK_SHIFT)
 
+/** Marks an entry of block[] and of a magazine of blocks as a bundle's number. */
+#define LAB_BUNDLE 0x80000000u
+
 /** Granularity of the translation tables: the smallest hugepage. */
 #define LAB_DELTA_SHIFT 21
 
 /** Most lcores of one pool, over all processes: what the state byte can name (see below). */
 #define LAB_MAX_LCORES 96
 /** Most devices that a pool can lend to, likewise. */
-#define LAB_MAX_DEVICES 62
+#define LAB_MAX_DEVICES 61
 /** Most pools of one process: 8 bytes of static thread-local storage each. */
 #define LAB_MAX_POOLS 32
 /** Largest cache, in frames; like rte_mempool's it may hold 1.5 times as many before it flushes. */
@@ -42,7 +45,8 @@ extern "C" {
  *   0            free, never handed out
  *   1..96        free, last freed on lcore 1..96
  *   97..192      held by whoever allocated on lcore 1..96
- *   193..254     lent to device 0..61
+ *   193..253     lent to device 0..60
+ *   254          in a bundle: the bundle's state says it for 32 frames at once
  *   255          retired
  */
 #define LAB_STATE_NEW          0u
@@ -52,6 +56,7 @@ extern "C" {
 #define LAB_STATE_HELD_FIRST   LAB_STATE_HELD(1)
 #define LAB_STATE_LENT(device) ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
 #define LAB_STATE_LENT_FIRST   LAB_STATE_LENT(0)
+#define LAB_STATE_BUNDLED      254u
 #define LAB_STATE_RETIRED      255u
 
 /*
@@ -84,7 +89,10 @@ struct lab_cache {
 	 * free; from here on this lcore freed the frames itself, and the byte must say so.
 	 */
 	uint32_t foreign;
-	uint32_t pad1[9];
+	uint32_t in_bulk; /* loose frames that came back by the block since the last flush */
+	uint32_t broken; /* flushes to go before bundles are formed again: the last ones were broken
+			  */
+	uint32_t pad1[7];
 
 	/* line 1: the slow path's. frees = allocs + loose + 32 * blocks + flushed + dropped -
 	 * refilled */
@@ -98,7 +106,7 @@ struct lab_cache {
 	uint32_t lcore;    /* 1..LAB_MAX_LCORES; 0 in the cache of threads that have none */
 	uint32_t pad2;
 
-	uint32_t block[32]; /* block numbers: frame number / 32 */
+	uint32_t block[32]; /* block numbers (frame number / 32), or bundle numbers | LAB_BUNDLE */
 	uint64_t refused[16];
 	void *objs[LAB_CACHE_ROOM + 8];
 } __attribute__((aligned(64)));
@@ -124,6 +132,8 @@ struct lab_pool {
 	const uint64_t *phys_delta; /* NULL: not known */
 	struct lab_pool_priv *priv;
 	struct lab_depot *depot;
+	struct lab_depot *bundles; /* the bundle table; its stack holds the unused ones */
+	uint32_t *home;            /* by frame: the bundle it is in, where its byte says so */
 } __attribute__((aligned(64)));
 
 /**

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Bundles: any 32 frames that came back together, remembered so that they can travel together
+ * again. One state stands for all 32; their own bytes say only "in a bundle" and are not written
+ * while the bundle stays whole. Where frames are scattered over the pool that saves a cache line
+ * each.
+ *
+ * A bundle is whole while `left` is 32. A frame may leave it (a single free, a lend): its byte is
+ * stepped by compare-and-swap, because others may leave at the same time, and `left` counts down;
+ * the one that makes it 0 puts the descriptor back. A bundle that is free belongs to the one cache
+ * or magazine that lists it.
+ */
+#ifndef BUNDLE_H
+#define BUNDLE_H
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+#include <labyrinth/lab_layout.h>
+
+#include "depot.h"
+
+/**
+ * struct lab_bundle - its first two words are a magazine's, so that the depot's stack can keep the
+ * unused ones.
+ * @left: frames whose byte still says LAB_STATE_BUNDLED with this bundle as home.
+ * @state: LAB_STATE_FREED() or LAB_STATE_HELD(), of all that are left.
+ */
+struct lab_bundle {
+	uint32_t next;
+	uint32_t left;
+	uint8_t state;
+	uint8_t pad[7];
+	uint32_t frame[LAB_BLOCK_FRAMES];
+};
+
+/** Bytes of a descriptor: four and a half a frame. */
+#define LAB_BUNDLE_BYTES 144u
+
+static inline struct lab_bundle *lab_bundle_at(const struct lab_pool *pool, uint32_t number)
+{
+	return (struct lab_bundle *)(void *)lab_depot_magazine(pool->bundles, number);
+}
+
+/** lab_bundle_of() - the bundle of a frame whose byte says that it is in one. */
+static inline struct lab_bundle *lab_bundle_of(const struct lab_pool *pool, uint64_t frame)
+{
+	return lab_bundle_at(pool, lab_get(&pool->home[frame]));
+}
+
+/** lab_bundle_is() - 1 if the bundle is whole and in state @state. */
+static inline int lab_bundle_is(const struct lab_bundle *bundle, uint8_t state)
+{
+	return lab_get(&bundle->state) == state && lab_get(&bundle->left) == LAB_BLOCK_FRAMES;
+}
+
+/** lab_frame_state() - a frame's state, wherever it is written. */
+static inline uint8_t lab_frame_state(const struct lab_pool *pool, uint64_t frame)
+{
+	uint8_t state = lab_get(&pool->state[frame]);
+
+	return state == LAB_STATE_BUNDLED ? lab_get(&lab_bundle_of(pool, frame)->state) : state;
+}
+
+/**
+ * lab_bundle_form() - make a bundle, free, of 32 frames that this lcore has.
+ * @frame: their numbers; every byte has been checked.
+ * @entry: receives what block[] lists.
+ * Return: 1, or 0 if all descriptors are in use.
+ */
+int lab_bundle_form(struct lab_pool *pool, struct lab_cache *cache, const uint32_t *frame,
+		    uint32_t *entry);
+
+/** lab_bundle_dissolve() - make a free bundle of this lcore loose frames of its cache. */
+void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *cache, uint32_t entry);
+
+/**
+ * lab_bundle_leave() - step one held frame out of its bundle.
+ * @to: its new state.
+ * Return: 1; or 0, with nothing changed: it is in no bundle, or not held.
+ */
+int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *cache, uint64_t frame, uint8_t to);
+
+#endif

@@ -64,22 +64,9 @@ static unsigned take_loose(struct lab_pool *pool, struct lab_cache *c, void **fr
 
 	if (lab_cache_len(c) > c->foreign)
 		got = pop_loose(pool, c, frames, n, c->foreign, 0);
-	if (got < n && lab_cache_len(c) <= c->foreign) {
+	if (got < n && lab_cache_len(c) <= c->foreign)
 		got += pop_loose(pool, c, frames + got, n - got, 0, 1);
-		lab_put(&c->foreign, lab_cache_len(c));
-	}
 	return got;
-}
-
-/*
- * A block's 32 bytes in one load and one store. The frame table's other users read and write bytes
- * or words atomically; here the compiler could in theory tear the vector, and then a racing wrong
- * free sees a part of the step: no worse than coming earlier or later, for the bytes are
- * independent.
- */
-static inline lab_lane *block_lane(struct lab_pool *pool, uint64_t number)
-{
-	return (lab_lane *)(void *)(pool->state + number);
 }
 
 /* The newest block or bundle of the cache to the caller. 0 if it is not wholly this lcore's. */
@@ -97,11 +84,13 @@ LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **fra
 		lab_lanes_generate_listed(frames, bundle->frame, base);
 	} else {
 		uint64_t number = (uint64_t)entry << LAB_BLOCK_SHIFT;
-		lab_lane *state = block_lane(pool, number), diff = *state ^ LAB_SPLAT(c->freed);
+		lab_lane diff, held = LAB_SPLAT(c->freed + LAB_MAX_LCORES);
 
+		lab_state_load(pool->state + number, &diff);
+		diff ^= LAB_SPLAT(c->freed);
 		if (lab_unlikely(!lab_lane_zero(&diff)))
 			return 0;
-		*state = LAB_SPLAT(c->freed + LAB_MAX_LCORES);
+		lab_state_store(pool->state + number, &held);
 		lab_lanes_generate(frames, base + (number << LAB_FRAME_SHIFT));
 	}
 	lab_cache_set_blocks(c, last);
@@ -153,16 +142,17 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		lab_put(&bundle->state, c->freed);
 		entry = lab_get(&pool->home[number]) | LAB_BUNDLE;
 	} else {
-		lab_lane *state = block_lane(pool, number), diff;
+		lab_lane diff, freed = LAB_SPLAT(c->freed);
 
 		if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) ||
 		    lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n))
 			return 0;
-		diff = *state ^ LAB_SPLAT(owner);
+		lab_state_load(pool->state + number, &diff);
+		diff ^= LAB_SPLAT(owner);
 		lab_lanes_differ(frames, &diff);
 		if (lab_unlikely(!lab_lane_zero(&diff)))
 			return 0;
-		*state = LAB_SPLAT(c->freed);
+		lab_state_store(pool->state + number, &freed);
 		entry = (uint32_t)(number >> LAB_BLOCK_SHIFT);
 	}
 	c->block[blocks] = entry;
@@ -187,9 +177,10 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 	const uint64_t total = pool->frames;
 	const uintptr_t base = (uintptr_t)pool->base;
 	uint8_t *state = pool->state;
-	uint32_t len = lab_cache_len(c);
-	void **top = c->objs + len;
+	void **top = c->objs + lab_cache_len(c);
 	int err = 0;
+
+	lab_cache_own_from_here(c);
 
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < n; i++) {
@@ -248,6 +239,8 @@ static __attribute__((noinline)) int alloc_any(struct lab_pool *pool, struct lab
 {
 	unsigned got;
 
+	if (!n)
+		return 0;
 	if (lab_unlikely(gfp & ~NO_PASS) || lab_unlikely(lab_cache_count(c) < n))
 		return lab_alloc_bulk_slow(pool, frames, n, gfp);
 	got = take(pool, c, frames, n);
@@ -268,7 +261,7 @@ static int alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **frames,
 	if (n == LAB_BLOCK_FRAMES && c->blocks) {
 		if (lab_unlikely(!take_block(pool, c, frames)))
 			return alloc_any(pool, c, frames, n, gfp);
-	} else if (n <= lab_cache_len(c) && (n < LAB_BLOCK_FRAMES || !c->blocks)) {
+	} else if (n - 1 < lab_cache_len(c) && (n < LAB_BLOCK_FRAMES || !c->blocks)) {
 		unsigned got = take_loose(pool, c, frames, n);
 
 		if (lab_unlikely(got < n)) { /* a duplicate was dropped */
@@ -284,7 +277,7 @@ static int alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **frames,
 
 static int free_bulk(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
 {
-	if (lab_likely(n <= LAB_BLOCK_FRAMES && lab_cache_len(c) + n <= c->loose_max)) {
+	if (lab_likely(n - 1 < LAB_BLOCK_FRAMES && lab_cache_len(c) + n <= c->loose_max)) {
 		if (n == LAB_BLOCK_FRAMES && give_block(pool, c, frames))
 			return 0;
 		return give_loose(pool, c, frames, n);

@@ -84,6 +84,7 @@ static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_
 {
 	uint32_t first = block << LAB_BLOCK_SHIFT, len = lab_cache_len(c);
 
+	lab_cache_own_from_here(c);
 	if (block & LAB_BUNDLE) {
 		lab_bundle_dissolve(pool, c, block);
 		return;
@@ -178,9 +179,12 @@ static inline int is_true(const struct lab_pool *pool, const struct lab_cache *c
 static uint32_t check_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame,
 			     uint32_t n, uint32_t foreign)
 {
-	uint32_t kept = 0;
+	uint32_t kept, i = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	/* By far the commonest: all of them were freed here. */
+	while (i < n && lab_likely(lab_get(&state[frame[i]]) == freed))
+		i++;
+	for (kept = i; i < n; i++) {
 		frame[kept] = frame[i];
 		if (lab_likely(is_true(pool, c, frame[i], i < foreign)))
 			kept++;
@@ -365,6 +369,7 @@ void lab_cache_split(struct lab_pool *pool, struct lab_cache *c)
 	uint32_t block = c->block[c->blocks - 1], first = block << LAB_BLOCK_SHIFT;
 	uint32_t len = lab_cache_len(c);
 
+	lab_cache_own_from_here(c);
 	lab_cache_set_blocks(c, c->blocks - 1);
 	if (block & LAB_BUNDLE || lab_unlikely(!is_own(pool, c, block))) {
 		break_block(pool, c, block);

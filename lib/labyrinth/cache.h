@@ -26,6 +26,13 @@ static inline void lab_cache_set_len(struct lab_cache *c, uint32_t len)
 	lab_put_after(&c->word, (c->word & ~LAB_LEN_MASK) | len);
 }
 
+/** lab_cache_own_from_here() - before a frame of this lcore's own is added to objs[]. */
+static inline void lab_cache_own_from_here(struct lab_cache *c)
+{
+	if (c->foreign > lab_cache_len(c))
+		lab_put(&c->foreign, lab_cache_len(c));
+}
+
 /** lab_cache_set_blocks() - likewise for block[]. */
 static inline void lab_cache_set_blocks(struct lab_cache *c, uint32_t blocks)
 {

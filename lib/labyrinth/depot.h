@@ -74,7 +74,7 @@ static inline uint64_t lab_depot_need(uint64_t frames, uint32_t capacity, uint32
 /** lab_depot_stride() - bytes of one magazine. */
 static inline uint32_t lab_depot_stride(uint32_t capacity)
 {
-	return (uint32_t)((sizeof(struct lab_magazine) + capacity * sizeof(uint32_t) + 63) & ~63ul);
+	return (uint32_t)((sizeof(struct lab_magazine) + capacity * sizeof(uint32_t) + 15) & ~15ul);
 }
 
 /** lab_depot_init() - make all magazines empty. @mags: @count of them, @stride bytes each, zeroed.

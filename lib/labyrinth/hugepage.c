@@ -58,8 +58,10 @@ static int64_t read_counter(size_t size, int node, const char *counter)
 	f = fopen(path, "re");
 	if (!f)
 		return lab_fail(
-			EINVAL, "no hugepages of %zu KiB on node %d: %s cannot be read (%s)",
-			size >> 10, node == LAB_NODE_ANY ? -1 : node - 1, path, strerror(errno));
+			EINVAL,
+			"this machine has no hugepages of %zu KiB%s: %s cannot be read (%s)",
+			size >> 10, node == LAB_NODE_ANY ? "" : " on that node", path,
+			strerror(errno));
 	if (fscanf(f, "%" SCNu64, &value) != 1)
 		value = 0;
 	fclose(f);

@@ -17,6 +17,12 @@
 #include <immintrin.h>
 #endif
 
+#ifdef __has_feature
+#define LAB_CLANG_TSAN __has_feature(thread_sanitizer)
+#else
+#define LAB_CLANG_TSAN 0
+#endif
+
 #define LAB_INLINE static inline __attribute__((always_inline))
 
 /* Four pointers; unaligned, because the array is the caller's. */
@@ -30,7 +36,7 @@ typedef uint32_t lab_lane32 __attribute__((vector_size(16), aligned(4), may_alia
 #ifdef __AVX2__
 #define LAB_SPLAT(byte) ((lab_lane)((lab_bytes){} + (uint8_t)(byte)))
 #else
-#define LAB_SPLAT(byte) ((lab_lane){} + (uint8_t)(byte)*0x0101010101010101ull)
+#define LAB_SPLAT(byte) ((lab_lane){} + (uint64_t)((uint8_t)(byte)*0x0101010101010101u))
 #endif
 
 /* The first four pointers of a block. */
@@ -40,6 +46,38 @@ typedef uint32_t lab_lane32 __attribute__((vector_size(16), aligned(4), may_alia
 
 /* Each lane is the first plus a constant: no addition waits for the one before it. */
 #define LAB_LANE_STEP(i) ((lab_lane){} + (uint64_t)(i)*4 * LAB_FRAME_SIZE)
+
+/*
+ * 32 state bytes at once. Others may write a byte of them atomically at the same time: frames of
+ * one block may have several owners, and then the comparison that follows fails, whichever of the
+ * old and new bytes it saw. The language has no atomic access of 32 bytes; volatile keeps the
+ * compiler from splitting or repeating it, and where the processor splits it, it splits between
+ * bytes, which are independent. The race detector wants it in words that it knows.
+ */
+LAB_INLINE void lab_state_load(const uint8_t *state, lab_lane *out)
+{
+#if defined(__SANITIZE_THREAD__) || LAB_CLANG_TSAN
+	const uint64_t *word = (const uint64_t *)(const void *)state;
+
+	for (unsigned i = 0; i < 4; i++)
+		(*out)[i] = __atomic_load_n(&word[i], __ATOMIC_RELAXED);
+#else
+	*out = *(const volatile lab_lane *)(const void *)state;
+#endif
+}
+
+/** lab_state_store() - the reverse, for a block that is wholly the caller's. */
+LAB_INLINE void lab_state_store(uint8_t *state, const lab_lane *value)
+{
+#if defined(__SANITIZE_THREAD__) || LAB_CLANG_TSAN
+	uint64_t *word = (uint64_t *)(void *)state;
+
+	for (unsigned i = 0; i < 4; i++)
+		__atomic_store_n(&word[i], (*value)[i], __ATOMIC_RELAXED);
+#else
+	*(volatile lab_lane *)(void *)state = *value;
+#endif
+}
 
 /** lab_lanes_generate() - the 32 pointers of the block that begins at @first. */
 LAB_INLINE void lab_lanes_generate(void **frames, uint64_t first)

@@ -86,14 +86,10 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 		uint8_t freed = c->freed, found = lab_get(state);
 
-		if (len > c->foreign) {
-			if (lab_unlikely(found != freed))
-				return lab_alloc_slow(pool, gfp);
-		} else {
-			if (lab_unlikely(found > LAB_STATE_FREE_LAST))
-				return lab_alloc_slow(pool, gfp);
-			lab_put(&c->foreign, (uint32_t)len - 1);
-		}
+		/* What came from the depot may have been freed by any lcore. */
+		if (lab_unlikely(found != freed) &&
+		    lab_unlikely(len > c->foreign || found > LAB_STATE_FREE_LAST))
+			return lab_alloc_slow(pool, gfp);
 		lab_put(state, (uint8_t)(freed + LAB_MAX_LCORES));
 	} else if (gfp & LAB_GFP_EXCLUSIVE) {
 		return lab_alloc_slow(pool, gfp);
@@ -132,6 +128,8 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 		    lab_unlikely((uint8_t)(lab_get(state) - c->held_lo) >= c->held_n))
 			return lab_free_slow(pool, frame);
 		lab_put(state, c->freed);
+		if (lab_unlikely(len < c->foreign))
+			lab_put(&c->foreign, (uint32_t)len);
 	}
 	c->objs[len] = frame;
 	lab_put_after(&c->word, word + 1);
@@ -148,7 +146,8 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
  * Return: 0 (all @n are the caller's), -ENOMEM (fewer are free: none was taken), or -EINVAL,
  * -ENOTSUP, -ENOSPC as in lab_alloc().
  *
- * Thread-safe; never sleeps.
+ * Thread-safe; never sleeps. (n - 1 below: none at all goes the slow way, where a thread that has
+ * no cache yet is told from one that has.)
  */
 static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
 {
@@ -157,7 +156,7 @@ static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned 
 
 	if (pool->table)
 		return pool->alloc_bulk(pool, c, frames, n, gfp);
-	if (lab_unlikely(len < n || (gfp & ~LAB_GFP_ATOMIC)))
+	if (lab_unlikely((uint64_t)n - 1 >= len || (gfp & ~LAB_GFP_ATOMIC)))
 		return lab_alloc_bulk_slow(pool, frames, n, gfp);
 	memcpy(frames, &c->objs[len - n], n * sizeof(*frames));
 	lab_put(&c->word, word + n * LAB_WORD_ALLOC);
@@ -184,7 +183,7 @@ static inline int lab_free_bulk(struct lab_pool *pool, void *const *frames, unsi
 
 	if (pool->table)
 		return pool->free_bulk(pool, c, frames, n);
-	if (lab_unlikely(len + n > c->loose_max))
+	if (lab_unlikely(len + n - 1 >= c->loose_max))
 		return lab_free_bulk_slow(pool, frames, n);
 	memcpy(&c->objs[len], frames, n * sizeof(*frames));
 	lab_put(&c->word, word + n);

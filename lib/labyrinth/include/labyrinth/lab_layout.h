@@ -86,7 +86,8 @@ struct lab_cache {
 	uint32_t limit;  /* most frames it may hold */
 	/*
 	 * Below this, objs[] came from the depot, and a byte may name any lcore as the last to
-	 * free; from here on this lcore freed the frames itself, and the byte must say so.
+	 * free; from here on this lcore freed the frames itself, and the byte must say so. May lie
+	 * above the loose frames until the next one is added.
 	 */
 	uint32_t foreign;
 	uint32_t in_bulk; /* loose frames that came back by the block since the last flush */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The AF_XDP device as its three files see it: af_xdp.c opens and closes, socket.c talks to libxdp,
+ * rings.c moves frames. Not for anybody else.
+ */
+#ifndef AF_XDP_H
+#define AF_XDP_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xdp/xsk.h>
+
+#include "../netdev_driver.h"
+
+/* Frames handled in one go: what the local arrays of rings.c hold. */
+#define AF_XDP_BATCH 64u
+
+/**
+ * struct af_xdp - one open queue of one interface.
+ *
+ * The UMEM is the pool's whole memory in chunks of one frame, so a UMEM address is an offset from
+ * @base, and any frame of the pool can be lent. A frame is in one place:
+ *
+ *	lent for receiving	fill ring, kernel, or RX ring; @rx_lent of them, at most @rx_max
+ *	lent for sending	TX ring, kernel, or completion ring; @tx_lent of them, at most
+ *@tx_max not with the device	its bit in @out is 0
+ *
+ * @rx_max is at most the size of the RX ring, @tx_max at most the size of the completion ring:
+ *these two never run over. The fill ring has twice @rx_max entries or more: the kernel shows
+ *packets first and says afterwards, once for a batch, how much of the fill ring it has consumed, so
+ *that a shorter one can look full while frames are missing.
+ */
+struct af_xdp {
+	struct lab_netdev netdev; /* first: the seam casts */
+	struct lab_pool *pool;
+	char *base;       /* first frame of the pool; UMEM address 0 */
+	size_t bytes;     /* of the UMEM */
+	uint64_t *out;    /* one bit a frame: with this device */
+	int device;       /* from lab_device_register(); -1 before */
+	int fd;           /* of the socket, owned by @umem; -1 while there is none */
+	uint32_t rx_max;  /* most frames lent for receiving */
+	uint32_t tx_max;  /* most frames lent for sending */
+	uint32_t rx_lent; /* now */
+	uint32_t tx_lent; /* now */
+
+	struct xsk_ring_cons rx;
+	struct xsk_ring_prod fill;
+	struct xsk_ring_prod tx;
+	struct xsk_ring_cons comp;
+
+	struct lab_netdev_stats
+		stats; /* what rings.c counts; the kernel's part is read on demand */
+
+	struct xsk_umem *umem;
+	struct xsk_socket *socket;
+	unsigned queue;
+	bool gone; /* the interface was deleted: see af_xdp_wait() */
+	char ifname[IFNAMSIZ];
+};
+
+/**
+ * lab_af_xdp_attach() - make the UMEM and the socket, and attach the XDP program.
+ * @x: pool, queue, interface name and limits are set.
+ *
+ * Return: 0; or -errno with the error text set and nothing left behind. Sleeps up to 200 ms.
+ */
+int lab_af_xdp_attach(struct af_xdp *x);
+
+/**
+ * lab_af_xdp_detach() - undo lab_af_xdp_attach(). When it returns the kernel does not write to the pool's
+ * frames any more (why: see there). Does nothing twice.
+ */
+void lab_af_xdp_detach(struct af_xdp *x);
+
+/* The data path: see lab_netdev_rx_burst() and lab_netdev_tx_burst(). */
+unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
+unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
+
+/** lab_af_xdp_refill() - lend frames for receiving until there are rx_max, or the pool is empty. */
+void lab_af_xdp_refill(struct af_xdp *x);
+
+/** lab_af_xdp_progress() - free the frames of sent packets, and go on sending queued ones. */
+void lab_af_xdp_progress(struct af_xdp *x);
+
+/** lab_af_xdp_recall() - take back and free all frames that are out. Only after lab_af_xdp_detach(). */
+void lab_af_xdp_recall(struct af_xdp *x);
+
+#endif

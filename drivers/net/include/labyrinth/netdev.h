@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Network devices whose packets lie in a pool's frames. Knows packets, frames and who owns them;
+ * knows no driver, no protocol and no system interface.
+ */
+#ifndef LAB_NETDEV_H
+#define LAB_NETDEV_H
+
+#include <stdint.h>
+
+#include <labyrinth/lab_layout.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Bytes of an Ethernet address. */
+#define LAB_MAC_SIZE 6
+/** Most frames that may be asked for in lab_netdev_config, each way. */
+#define LAB_NETDEV_FRAMES_MAX 16384u
+/** Shortest packet that can be sent: an Ethernet header. */
+#define LAB_PACKET_MIN 14u
+
+/** struct lab_netdev - an open device; opaque. */
+struct lab_netdev;
+
+/**
+ * struct lab_packet - one Ethernet packet, in one frame.
+ * @frame: the frame that holds it; what lab_free() wants.
+ * @offset: bytes from the start of the frame to the Ethernet header.
+ * @length: bytes of the packet from the Ethernet header on, without the checksum of the wire.
+ *
+ * offset + length <= LAB_FRAME_SIZE. The rest of the frame belongs to the frame's owner as well.
+ */
+struct lab_packet {
+	void *frame;
+	uint32_t offset;
+	uint32_t length;
+};
+
+/**
+ * struct lab_netdev_config - what to open. All zero but @device and @pool is a good device.
+ * @device: DRIVER:ARGUMENTS; "af_xdp:eth0" is queue 0 of eth0, "af_xdp:eth0:3" is queue 3.
+ * @pool: where frames for received packets come from, and where sent ones go. All frames that are
+ *	sent must be of this pool. It must outlive the device.
+ * @rx_frames: most frames lent to the device for receiving, up to LAB_NETDEV_FRAMES_MAX; 0 gives
+ *2048 or half of the pool, whichever is less.
+ * @tx_frames: most frames lent to the device for sending, up to LAB_NETDEV_FRAMES_MAX; 0 gives
+ *2048.
+ * @flags: none are defined; must be 0.
+ */
+struct lab_netdev_config {
+	const char *device;
+	struct lab_pool *pool;
+	uint32_t rx_frames;
+	uint32_t tx_frames;
+	uint32_t flags;
+};
+
+/**
+ * struct lab_netdev_stats - what a device did since it was opened.
+ * @rx_packets: handed to the caller by lab_netdev_rx_burst().
+ * @rx_bytes: of these, by lab_packet.length.
+ * @tx_packets: accepted by lab_netdev_tx_burst().
+ * @tx_bytes: of these.
+ * @tx_completed: of the accepted packets, those that the device is done with.
+ * @rx_no_frame: refills that got fewer frames from the pool than the device had room for. Packets
+ *are lost only when it runs dry: @kernel_rx_no_frame counts these.
+ * @tx_full: packets not accepted because tx_frames frames were with the device already.
+ * @tx_refused: packets not accepted because there is something wrong with them.
+ * @refused: frames that came from the device but that the pool did not know as lent to it. Not 0
+ *	means that somebody writes where he must not.
+ * @tx_kicks: system calls made to send.
+ * @tx_kick_errors: of these, failed for another reason than a full queue (interface down or gone).
+ * @rx_lent: frames with the device for receiving, now.
+ * @tx_lent: frames with the device for sending, now.
+ * @kernel_rx_dropped: packets that the kernel dropped, too long for a frame or for other reasons.
+ * @kernel_rx_no_frame: packets that the kernel dropped because no frame was lent to it.
+ * @kernel_rx_ring_full: packets that the kernel dropped because the caller did not fetch them.
+ * @kernel_rx_invalid: descriptors that the kernel refused, receiving.
+ * @kernel_tx_invalid: descriptors that the kernel refused, sending.
+ */
+struct lab_netdev_stats {
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t tx_completed;
+	uint64_t rx_no_frame;
+	uint64_t tx_full;
+	uint64_t tx_refused;
+	uint64_t refused;
+	uint64_t tx_kicks;
+	uint64_t tx_kick_errors;
+	uint64_t rx_lent;
+	uint64_t tx_lent;
+	uint64_t kernel_rx_dropped;
+	uint64_t kernel_rx_no_frame;
+	uint64_t kernel_rx_ring_full;
+	uint64_t kernel_rx_invalid;
+	uint64_t kernel_tx_invalid;
+};
+
+/**
+ * lab_netdev_open() - open a device and lend it frames to receive into.
+ * @config: what to open; read during the call only (the string is copied).
+ *
+ * Return: the device, owned by the caller until lab_netdev_close(); or NULL with errno, a sentence
+ * in lab_error_text(), and everything as it was before: EINVAL (a bad field, or no such queue),
+ * ENODEV (no such interface), ENOTSUP (no such driver in this build, or none in this kernel), EPERM
+ * (a capability is missing), ENOBUFS (RLIMIT_MEMLOCK is too low), EBUSY (somebody else has the
+ * queue), ENOMEM, ENOSPC (the pool lends to LAB_MAX_DEVICES devices already).
+ *
+ * An empty pool is no error: the device receives as soon as there are frames.
+ *
+ * Thread-safe; may sleep (af_xdp: up to 200 ms while the kernel still closes an earlier socket).
+ */
+struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config);
+
+/**
+ * lab_netdev_rx_burst() - fetch packets that have arrived.
+ * @dev: the device.
+ * @packets: receives up to @n packets.
+ * @n: most wanted. 0 is allowed and does the housekeeping alone.
+ *
+ * The caller owns the frames of the packets returned: each is to be freed (lab_free()) or sent
+ * (lab_netdev_tx_burst()). Each call also lends fresh frames to the device, frees those of packets
+ * that were sent, and goes on sending what is still queued: a program that has nothing to send
+ * calls this and nothing else.
+ *
+ * Return: how many packets arrived, 0..@n. An empty pool is no error: see
+ * lab_netdev_stats.rx_no_frame.
+ *
+ * One thread at a time for each device, this and the other calls on it. Never sleeps. No system
+ * call, except (af_xdp) one that does not wait, while packets are queued for sending.
+ */
+unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
+
+/**
+ * lab_netdev_tx_burst() - queue packets for sending.
+ * @dev: the device.
+ * @packets: @n packets in frames that the caller holds; not changed.
+ * @n: how many.
+ *
+ * The device owns the frames of accepted packets at once and frees them to the pool when they are
+ * sent. All others are the caller's still. Accepted is not delivered: as on any network, what is
+ * behind the device may drop a packet.
+ *
+ * Return: how many of the first packets were accepted. When that is less than @n, errno says why:
+ * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time), or EINVAL:
+ * packets[returned] was refused, and lab_error_text() says what is wrong with it (not within its
+ * frame, shorter than LAB_PACKET_MIN, a frame of another pool or one that the caller does not
+ * hold).
+ *
+ * One thread at a time for each device. Never sleeps; af_xdp makes one system call that does not
+ * wait for each 32 packets, which copies them.
+ */
+unsigned lab_netdev_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
+
+/**
+ * lab_netdev_wait() - sleep until a packet may have arrived.
+ * @dev: the device.
+ * @timeout_ms: longest wait in milliseconds; 0 only looks, negative waits without end.
+ *
+ * For programs that would rather sleep than poll. May return early: call it in a loop.
+ *
+ * Return: 1 when lab_netdev_rx_burst() is worth calling; 0 when time ran out or a signal came;
+ * -ENETDOWN when the interface is gone for good: close the device.
+ *
+ * One thread at a time for each device; sleeps, that is its purpose.
+ */
+int lab_netdev_wait(struct lab_netdev *dev, int timeout_ms);
+
+/**
+ * lab_netdev_stats() - statistics since lab_netdev_open().
+ * @dev: the device.
+ * @stats: receives them.
+ *
+ * One thread at a time for each device; makes a system call, does not sleep.
+ */
+void lab_netdev_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats);
+
+/**
+ * lab_netdev_mac() - the device's Ethernet address, as it was when the device was opened.
+ * @dev: the device.
+ * @mac: receives LAB_MAC_SIZE bytes.
+ *
+ * Thread-safe; never sleeps.
+ */
+void lab_netdev_mac(const struct lab_netdev *dev, uint8_t mac[LAB_MAC_SIZE]);
+
+/** lab_netdev_name() - the device's full name ("af_xdp:eth0:0"); valid as long as the device. */
+const char *lab_netdev_name(const struct lab_netdev *dev);
+
+/**
+ * lab_netdev_close() - stop the device, take back what was lent to it, and free these frames.
+ * @dev: a device that no thread is using any more; NULL is allowed and does nothing.
+ *
+ * Packets that were accepted get a moment to leave (af_xdp: up to 200 ms, and none if all are out).
+ * Frames that the caller still holds stay held. The device is gone in any case.
+ *
+ * Return: 0; or -EBUSY when frames are still lent in its name, which means that something else
+ * wrote into the frame table (lab_error_text() says how many).
+ *
+ * May sleep.
+ */
+int lab_netdev_close(struct lab_netdev *dev);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The netdev seam: finds the driver that a device string names and passes calls on to it. Knows
+ * the drivers' names; knows nothing of how any of them works.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <labyrinth/labyrinth.h>
+
+#include "error.h"
+#include "netdev_driver.h"
+
+static const struct lab_netdev_ops *const drivers[] = {
+#ifdef LAB_HAVE_AF_XDP
+	&lab_af_xdp_ops,
+#endif
+	NULL,
+};
+
+static struct lab_netdev *refuse(int rc)
+{
+	errno = -rc;
+	return NULL;
+}
+
+struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
+{
+	const char *colon;
+	size_t len;
+
+	if (!config || !config->pool)
+		return refuse(lab_fail(EINVAL, "lab_netdev_open: no %s was given: set %s",
+				       config ? "pool" : "configuration",
+				       config ? "config.pool to a pool" : "config"));
+	if (config->flags)
+		return refuse(lab_fail(
+			EINVAL, "lab_netdev_open: flags 0x%x: this version knows none, use 0",
+			config->flags));
+	if (config->rx_frames > LAB_NETDEV_FRAMES_MAX || config->tx_frames > LAB_NETDEV_FRAMES_MAX)
+		return refuse(lab_fail(
+			EINVAL, "lab_netdev_open: %s of %u frames: ask for at most %u",
+			config->rx_frames > LAB_NETDEV_FRAMES_MAX ? "rx_frames" : "tx_frames",
+			config->rx_frames > LAB_NETDEV_FRAMES_MAX ? config->rx_frames
+								  : config->tx_frames,
+			LAB_NETDEV_FRAMES_MAX));
+
+	colon = config->device ? strchr(config->device, ':') : NULL;
+	if (!colon || !colon[1])
+		return refuse(lab_fail(EINVAL,
+				       "device \"%s\": write DRIVER:NAME, for example af_xdp:eth0",
+				       config->device ? config->device : ""));
+	len = (size_t)(colon - config->device);
+	for (unsigned i = 0; drivers[i]; i++) {
+		if (strlen(drivers[i]->name) == len &&
+		    !memcmp(drivers[i]->name, config->device, len))
+			return drivers[i]->open(config, colon + 1);
+	}
+	return refuse(lab_fail(ENOTSUP,
+			       "device \"%s\": no driver \"%.*s\" in this build; it has: %s",
+			       config->device, (int)(len < 32 ? len : 32), config->device,
+			       drivers[0] ? drivers[0]->name : "none"));
+}
+
+unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n)
+{
+	return dev->ops->rx_burst(dev, packets, n);
+}
+
+unsigned lab_netdev_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n)
+{
+	return dev->ops->tx_burst(dev, packets, n);
+}
+
+int lab_netdev_wait(struct lab_netdev *dev, int timeout_ms)
+{
+	return dev->ops->wait(dev, timeout_ms);
+}
+
+void lab_netdev_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
+{
+	dev->ops->stats(dev, stats);
+}
+
+void lab_netdev_mac(const struct lab_netdev *dev, uint8_t mac[LAB_MAC_SIZE])
+{
+	memcpy(mac, dev->mac, LAB_MAC_SIZE);
+}
+
+const char *lab_netdev_name(const struct lab_netdev *dev)
+{
+	return dev->name;
+}
+
+int lab_netdev_close(struct lab_netdev *dev)
+{
+	return dev ? dev->ops->close(dev) : 0;
+}

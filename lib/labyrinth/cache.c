@@ -179,6 +179,7 @@ static inline int is_true(const struct lab_pool *pool, const struct lab_cache *c
 static uint32_t check_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame,
 			     uint32_t n, uint32_t foreign)
 {
+	const uint8_t *state = pool->state, freed = c->freed;
 	uint32_t kept, i = 0;
 
 	/* By far the commonest: all of them were freed here. */

@@ -40,6 +40,18 @@ static const struct argp_option options[] = {
 	{NULL, 0, NULL, 0, NULL, 0},
 };
 
+/* The whole of @arg as a number up to @most, or an end with a sentence. */
+static double number(struct argp_state *state, const char *arg, const char *what, double most)
+{
+	char *end;
+	double value = strtod(arg, &end);
+
+	if (end == arg || *end || !(value >= 0 && value <= most))
+		argp_error(state, "%s is '%s'; it must be a number from 0 to %.0f", what, arg,
+			   most);
+	return value;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct arguments *a = state->input;
@@ -50,13 +62,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "%s is not an IPv4 address", arg);
 		break;
 	case 'p':
-		a->responder.port = (uint16_t)strtoul(arg, NULL, 0);
+		a->responder.port = (uint16_t)number(state, arg, "--port", 65535);
 		break;
 	case 's':
-		a->seconds = strtod(arg, NULL);
+		a->seconds = number(state, arg, "--seconds", 1e9);
 		break;
 	case 'f':
-		a->pool.frames = strtoull(arg, NULL, 0);
+		a->pool.frames = (uint64_t)number(state, arg, "--frames", 1e9);
 		break;
 	case 'o':
 		a->pool.page_size = LAB_PAGE_4K;

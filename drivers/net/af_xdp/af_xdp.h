@@ -23,16 +23,15 @@
  * struct af_xdp - one open queue of one interface.
  *
  * The UMEM is the pool's whole memory in chunks of one frame, so a UMEM address is an offset from
- * @base, and any frame of the pool can be lent. A frame is in one place:
+ * @base, and any frame of the pool can be lent. A frame that is lent has its bit set in @out and is
+ * in one of two places: on its way to receive (fill ring, kernel, or RX ring; @rx_lent of them, at
+ * most
+ * @rx_max), or to be sent (TX ring, kernel, or completion ring; @tx_lent of them, at most @tx_max).
  *
- *	lent for receiving	fill ring, kernel, or RX ring; @rx_lent of them, at most @rx_max
- *	lent for sending	TX ring, kernel, or completion ring; @tx_lent of them, at most
- *@tx_max not with the device	its bit in @out is 0
- *
- * @rx_max is at most the size of the RX ring, @tx_max at most the size of the completion ring:
- *these two never run over. The fill ring has twice @rx_max entries or more: the kernel shows
- *packets first and says afterwards, once for a batch, how much of the fill ring it has consumed, so
- *that a shorter one can look full while frames are missing.
+ * @rx_max is at most the size of the RX ring, @tx_max at most that of the completion ring: these
+ * two never run over. The fill ring has at least twice @rx_max entries: the kernel shows packets
+ * first and says afterwards, once for a batch, how much of the fill ring it has consumed, so that a
+ * shorter one can look full while frames are missing.
  */
 struct af_xdp {
 	struct lab_netdev netdev; /* first: the seam casts */
@@ -71,8 +70,8 @@ struct af_xdp {
 int lab_af_xdp_attach(struct af_xdp *x);
 
 /**
- * lab_af_xdp_detach() - undo lab_af_xdp_attach(). When it returns the kernel does not write to the pool's
- * frames any more (why: see there). Does nothing twice.
+ * lab_af_xdp_detach() - undo lab_af_xdp_attach(). When it returns the kernel does not write to the
+ * pool's frames any more (why: see there). Does nothing twice.
  */
 void lab_af_xdp_detach(struct af_xdp *x);
 
@@ -86,7 +85,8 @@ void lab_af_xdp_refill(struct af_xdp *x);
 /** lab_af_xdp_progress() - free the frames of sent packets, and go on sending queued ones. */
 void lab_af_xdp_progress(struct af_xdp *x);
 
-/** lab_af_xdp_recall() - take back and free all frames that are out. Only after lab_af_xdp_detach(). */
+/** lab_af_xdp_recall() - take back and free all frames that are out. Only after
+ * lab_af_xdp_detach(). */
 void lab_af_xdp_recall(struct af_xdp *x);
 
 #endif

@@ -25,7 +25,7 @@ static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 			"allocation from pool '%s' refused: flag 0x%x is not known; known are "
 			"LAB_GFP_ATOMIC, LAB_GFP_EXCLUSIVE and LAB_GFP_ZERO",
 			pool->priv->name, gfp & ~LAB_GFP_KNOWN);
-	if (lab_unlikely((gfp & LAB_GFP_EXCLUSIVE) && !pool->state))
+	if (lab_unlikely((gfp & LAB_GFP_EXCLUSIVE) && !pool->state && !pool->priv->inherited))
 		return lab_fail(ENOTSUP,
 				"allocation from pool '%s' refused: LAB_GFP_EXCLUSIVE needs a pool "
 				"made without LAB_POOL_UNPROTECTED",

@@ -47,8 +47,9 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
 	uint32_t len = lab_cache_len(c);
 
-	if (lab_unlikely(!lab_state_is_free(lab_get(&bundle->state)))) {
-		/* The entry of a bundle that another lcore has: freed twice in one instant. */
+	if (lab_unlikely(lab_get(&bundle->state) != c->freed)) {
+		/* The bundle is another's: this entry is the trace of a whole bundle freed twice in
+		 * one instant. Its owner has the frames, and the descriptor. */
 		for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++)
 			lab_cache_drop(pool, c, bundle->frame[i]);
 		return;
@@ -56,7 +57,8 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	for (unsigned i = LAB_BLOCK_FRAMES; i-- > 0;) {
 		uint32_t frame = bundle->frame[i];
 
-		if (lab_unlikely(lab_get(&pool->state[frame]) != LAB_STATE_BUNDLED)) {
+		if (lab_unlikely(lab_get(&pool->state[frame]) != LAB_STATE_BUNDLED ||
+				 lab_bundle_of(pool, frame) != bundle)) {
 			lab_cache_drop(pool, c, frame); /* it left: likewise */
 			continue;
 		}
@@ -65,6 +67,23 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	}
 	lab_cache_set_len(c, len);
 	put_back(pool, bundle);
+}
+
+int lab_bundle_claim(struct lab_pool *pool, struct lab_cache *c, uint32_t entry)
+{
+	struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
+	uint8_t found = lab_get(&bundle->state);
+
+	if (lab_likely(lab_state_is_free(found) && lab_bundle_is(bundle, found))) {
+		lab_put(&bundle->state, c->freed);
+		return 1;
+	}
+	/* Not whole, or listed twice: one claimant takes what is left apart. Relaxed: the depot's
+	 * stack has ordered everything else. */
+	if (lab_state_is_free(found))
+		__atomic_compare_exchange_n(&bundle->state, &found, c->freed, 0, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	return 0;
 }
 
 int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame, uint8_t to)

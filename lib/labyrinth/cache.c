@@ -2,10 +2,9 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Refill, flush and drain. In an exclusive pool a flush looks at the byte of each frame and drops
- * the entry of one that this lcore was not the last to free: a duplicate never reaches the depot.
- * Loose frames keep their bytes on the way, so that a frame costs its cache line only where it is
- * freed and where it is handed out again; a block's 32 bytes are claimed by the lcore that takes
- * it.
+ * the entry of one that this lcore was not the last to free. Loose frames keep their bytes on the
+ * way, so that a frame costs its cache line only where it is freed and where it is handed out
+ * again; a block's 32 bytes, or a bundle's state, are claimed by the lcore that takes it.
  */
 #include <errno.h>
 #include <string.h>
@@ -106,15 +105,8 @@ static int claim_block(struct lab_pool *pool, struct lab_cache *c, uint32_t entr
 	uint64_t *word;
 	uint8_t found;
 
-	if (entry & LAB_BUNDLE) {
-		struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
-
-		found = lab_get(&bundle->state);
-		if (lab_unlikely(!lab_state_is_free(found) || !lab_bundle_is(bundle, found)))
-			return 0;
-		lab_put(&bundle->state, c->freed);
-		return 1;
-	}
+	if (entry & LAB_BUNDLE)
+		return lab_bundle_claim(pool, c, entry);
 	word = lab_block_state(pool, entry);
 	found = (uint8_t)lab_get(&word[0]);
 	return lab_likely(lab_state_is_free(found)) &&

@@ -13,9 +13,9 @@
 #include "hugepage.h"
 #include "numa_node.h"
 
-/* Frame numbers are 32 bits; the last ones stay free for "none", and for rounding up by a 2 MiB
- * page. */
-#define MAX_FRAMES (((uint64_t)1 << 32) - 512)
+/* What the depot's 24-bit magazine numbers reach with the default cache, with room to spare: 8 TiB.
+ */
+#define MAX_FRAMES ((uint64_t)1 << 31)
 /* Two blocks: with less, a flush that makes room for a block could find no full magazine. */
 #define MIN_CACHE 64
 
@@ -25,6 +25,11 @@ uint64_t lab_config_round(const struct lab_pool_config *c)
 		c->page_size == LAB_PAGE_4K ? LAB_BLOCK_FRAMES : c->page_size >> LAB_FRAME_SHIFT;
 
 	return (c->frames + unit - 1) / unit * unit;
+}
+
+uint32_t lab_config_capacity(const struct lab_pool_config *c)
+{
+	return c->flags & LAB_POOL_UNPROTECTED ? c->cache_frames : c->cache_frames / 2;
 }
 
 static int check_page_size(struct lab_pool_config *c)
@@ -64,8 +69,7 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 				LAB_FRAME_SIZE);
 	if (out->frames > MAX_FRAMES)
 		return lab_fail(EINVAL,
-				"frames is %" PRIu64 ": a pool has at most %" PRIu64
-				" (16 TiB), because a frame's number has 32 bits",
+				"frames is %" PRIu64 ": a pool has at most %" PRIu64 " (8 TiB)",
 				out->frames, MAX_FRAMES);
 	if (out->flags & ~(uint32_t)(LAB_POOL_UNPROTECTED | LAB_POOL_FALLBACK | LAB_POOL_DUMP |
 				     LAB_POOL_IOVA_VA))
@@ -106,7 +110,7 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 				"frames is %" PRIu64 ", rounded up to whole pages %" PRIu64
 				": a pool has at most %" PRIu64,
 				out->frames, lab_config_round(out), MAX_FRAMES);
-	if (lab_depot_need(lab_config_round(out), out->cache_frames / 2, out->max_lcores) >
+	if (lab_depot_need(lab_config_round(out), lab_config_capacity(out), out->max_lcores) >
 	    LAB_DEPOT_MAX_MAGAZINES)
 		return lab_fail(EINVAL,
 				"cache_frames is %u, too small for %" PRIu64

@@ -18,8 +18,12 @@
  */
 int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_config *out);
 
-/** lab_config_segments() - the frames of a completed configuration, rounded up to whole segments.
+/** lab_config_round() - the frames of a completed configuration, rounded up to whole segments.
  */
 uint64_t lab_config_round(const struct lab_pool_config *config);
+
+/** lab_config_capacity() - frames of a full magazine: a cache's worth; half of it where blocks and
+ * loose frames share the cache (see flush() in cache.c). */
+uint32_t lab_config_capacity(const struct lab_pool_config *config);
 
 #endif

@@ -23,6 +23,7 @@ int lab_fail(int err, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	errno = err;
+	if (err)
+		errno = err;
 	return -err;
 }

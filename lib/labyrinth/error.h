@@ -10,7 +10,7 @@
 
 /**
  * lab_fail() - set the calling thread's error sentence.
- * @err: a positive errno.
+ * @err: a positive errno; or 0 for a remark, which leaves errno alone.
  * @fmt: printf-style sentence: what is wrong, with what, what to do.
  *
  * Makes no system call, so that the data path can refuse with it. Also sets errno.

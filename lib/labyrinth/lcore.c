@@ -14,6 +14,7 @@
 #include "error.h"
 #include "lcore.h"
 #include "pool.h"
+#include "refusal.h"
 
 /* Threads without an lcore share this one: nothing is in it, nothing fits in, nothing is freed by
  * it. */
@@ -107,10 +108,7 @@ static struct lab_cache *claim(struct lab_pool *pool)
 	struct lab_pool_priv *priv = pool->priv;
 
 	if (lab_unlikely(priv->inherited)) {
-		lab_fail(EPERM,
-			 "pool '%s' belongs to the process that made it: a child of fork() has no "
-			 "access to its frames",
-			 priv->name);
+		lab_refuse_child(pool);
 		return NULL;
 	}
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {

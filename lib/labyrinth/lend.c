@@ -23,6 +23,8 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 {
 	struct lab_device_slot *device = pool->priv->shared->device;
 
+	if (pool->priv->inherited)
+		return lab_refuse_child(pool);
 	if (!name || !*name)
 		return lab_fail(EINVAL, "a device of pool '%s' needs a name, for messages",
 				pool->priv->name);
@@ -42,6 +44,8 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 
 static int check_device(const struct lab_pool *pool, int device)
 {
+	if (pool->priv->inherited)
+		return lab_refuse_child(pool);
 	if (device < 0 || device >= LAB_MAX_DEVICES ||
 	    !lab_get(&pool->priv->shared->device[device].taken))
 		return lab_fail(ENOENT, "pool '%s' has no device %d", pool->priv->name, device);

@@ -4,7 +4,6 @@
  * Pools: put together from arena, frame table, depot and caches, and taken apart again.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,68 +18,16 @@
 #include "error.h"
 #include "hugepage.h"
 #include "lcore.h"
+#include "place.h"
 #include "pool.h"
 
-/*
- * Where this process's pools lie, for explaining a foreign pointer on the data path without a lock:
- * an entry is written before its `base` is published (release) and stays in place; a reader that
- * races with a destruction at worst names a pool that is just going.
- */
-static struct pool_place {
-	uintptr_t base; /* 0: free entry */
-	uint64_t bytes;
-	char name[LAB_NAME_MAX];
-} place[LAB_MAX_POOLS];
-static pthread_mutex_t place_lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned pools_ever;
-
-int lab_pool_holding(const void *addr, char name[LAB_NAME_MAX], uint32_t *frame)
+static void say_fallback(struct lab_pool_priv *priv, const char *why)
 {
-	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
-		uintptr_t base = __atomic_load_n(&place[id].base, __ATOMIC_ACQUIRE);
-
-		/* 1 marks an entry that is being filled in. */
-		if (base <= 1 || (uintptr_t)addr - base >= place[id].bytes)
-			continue;
-		memcpy(name, place[id].name, LAB_NAME_MAX);
-		*frame = (uint32_t)(((uintptr_t)addr - base) >> LAB_FRAME_SHIFT);
-		return 1;
-	}
-	return 0;
-}
-
-static int claim_place(struct lab_pool_priv *priv, const struct lab_pool_config *config)
-{
-	pthread_mutex_lock(&place_lock);
-	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
-		if (place[id].base)
-			continue;
-		place[id].base = 1;
-		priv->pool.id = id;
-		pools_ever++;
-		if (config->name && *config->name)
-			snprintf(priv->name, sizeof(priv->name), "%s", config->name);
-		else
-			snprintf(priv->name, sizeof(priv->name), "pool-%u", pools_ever);
-		memcpy(place[id].name, priv->name, LAB_NAME_MAX);
-		pthread_mutex_unlock(&place_lock);
-		return 0;
-	}
-	pthread_mutex_unlock(&place_lock);
-	return lab_fail(ENOSPC,
-			"this process has %d pools already, the most it can have: destroy one",
-			LAB_MAX_POOLS);
-}
-
-static void publish_place(const struct lab_pool_priv *priv)
-{
-	place[priv->pool.id].bytes = priv->arena.bytes;
-	__atomic_store_n(&place[priv->pool.id].base, (uintptr_t)priv->arena.base, __ATOMIC_RELEASE);
-}
-
-static void release_place(const struct lab_pool_priv *priv)
-{
-	__atomic_store_n(&place[priv->pool.id].base, 0, __ATOMIC_RELEASE);
+	snprintf(priv->fallback, sizeof(priv->fallback),
+		 "pool '%s' lies on ordinary pages, which have no lasting physical addresses and "
+		 "cost more "
+		 "TLB misses, because %s",
+		 priv->name, why);
 }
 
 static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config)
@@ -94,11 +41,7 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 
 	if (!err || !(config->flags & LAB_POOL_FALLBACK) || config->page_size == LAB_PAGE_4K)
 		return err;
-	snprintf(priv->fallback, sizeof(priv->fallback),
-		 "pool '%s' lies on ordinary pages (%llu MiB of hugepages were not free): no "
-		 "physical "
-		 "addresses, more TLB misses",
-		 priv->name, (unsigned long long)(request.bytes >> 20));
+	say_fallback(priv, lab_error_text());
 	config->page_size = LAB_PAGE_4K;
 	request.page_size = LAB_PAGE_4K;
 	request.bytes = lab_config_round(config) << LAB_FRAME_SHIFT;
@@ -145,16 +88,18 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 {
 	struct lab_pool *pool = &priv->pool;
 	int exclusive = !(config->flags & LAB_POOL_UNPROTECTED);
-	/* Half a cache a magazine where blocks and loose frames share the cache; see
-	 * lab_cache_flush(). */
-	uint32_t capacity = exclusive ? config->cache_frames / 2 : config->cache_frames;
+	/* Half a cache a magazine where blocks and loose frames share the cache; see flush() in
+	 * cache.c. */
+	uint32_t capacity = lab_config_capacity(config);
 	uint32_t magazines = (uint32_t)lab_depot_need(pool->frames, capacity, config->max_lcores);
 	uint64_t steps = (pool->bytes >> LAB_DELTA_SHIFT) + 1;
 	uint64_t table = align_up(sizeof(struct lab_shared), 128);
 	uint64_t caches = align_up(table + (exclusive ? pool->frames : 0), 128);
 	uint64_t phys = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
 	uint64_t zero = phys + steps * sizeof(uint64_t);
-	uint64_t bundles = exclusive ? pool->frames >> LAB_BLOCK_SHIFT : 0;
+	/* Enough to bundle every frame; beyond what their numbers reach, some frames stay loose. */
+	uint64_t all = exclusive ? pool->frames >> LAB_BLOCK_SHIFT : 0;
+	uint64_t bundles = all < LAB_DEPOT_MAX_MAGAZINES ? all : LAB_DEPOT_MAX_MAGAZINES;
 	uint64_t home = align_up(zero + steps * sizeof(uint64_t), 128);
 	uint64_t table_of_bundles =
 		align_up(home + (exclusive ? pool->frames * sizeof(uint32_t) : 0), 128);
@@ -227,6 +172,7 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 {
 	struct lab_pool_config config;
 	struct lab_pool_priv *priv;
+	int id;
 
 	if (lab_config_complete(user_config, &config) || lab_lcore_watch_threads())
 		return NULL;
@@ -238,8 +184,12 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	memset(priv, 0, sizeof(*priv));
 	priv->on_refusal = config.on_refusal;
 	priv->on_refusal_arg = config.on_refusal_arg;
-	if (claim_place(priv, &config))
+	id = lab_place_claim(config.name, priv->name);
+	if (id < 0)
 		goto free_handle;
+	priv->pool.id = (uint32_t)id;
+	if (user_config->page_size == 0 && config.page_size == LAB_PAGE_4K)
+		say_fallback(priv, "this kernel has no hugepages");
 	if (make_arena(priv, &config))
 		goto free_place;
 	priv->pool.priv = priv;
@@ -250,14 +200,14 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	if (make_tables(priv, &config))
 		goto free_arena;
 	fill_depot(&priv->pool);
-	publish_place(priv);
+	lab_place_publish(id, priv->arena.base, priv->arena.bytes);
 	lab_lcore_know_pool(&priv->pool);
 	return &priv->pool;
 
 free_arena:
 	lab_arena_destroy(&priv->arena);
 free_place:
-	release_place(priv);
+	lab_place_release(id);
 free_handle:
 	free(priv);
 	return NULL;
@@ -272,7 +222,7 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 		return 0;
 	priv = pool->priv;
 	if (priv->inherited) {
-		release_place(priv);
+		lab_place_release((int)pool->id);
 		free(priv);
 		return 0;
 	}
@@ -287,7 +237,7 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,
 			 (unsigned long long)stats.held);
 	lab_lcore_forget_pool(pool);
-	release_place(priv);
+	lab_place_release((int)pool->id);
 	lab_metadata_unmap(priv->shared, priv->meta_bytes);
 	lab_arena_destroy(&priv->arena);
 	free(priv);

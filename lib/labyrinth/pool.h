@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include <labyrinth/lab_error.h>
 #include <labyrinth/lab_pool.h>
 
 #include "arena.h"
@@ -26,8 +27,9 @@ struct lab_device_slot {
 };
 
 /**
- * struct lab_shared - the pool's shared state: numbers and offsets, no pointers.
- * The frame table, the caches and the magazines follow it in one mapping.
+ * struct lab_shared - the pool's shared state: numbers and offsets, no pointers. The frame table,
+ * the magazines and the bundles, which follow it in one mapping, hold none either; the caches do,
+ * of the process that they belong to.
  */
 struct lab_shared {
 	struct lab_depot depot;
@@ -48,7 +50,7 @@ struct lab_pool_priv {
 	uint32_t max_lcores;
 	int inherited; /* 1 in a child of fork(), which has this handle and no memory behind it */
 	char name[LAB_NAME_MAX];
-	char fallback[256];
+	char fallback[LAB_ERROR_TEXT_MAX + 128];
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;
 	/* Where each lcore's thread keeps its pointer to the cache, to be cleared at destruction.
@@ -60,9 +62,5 @@ static inline struct lab_cache *lab_pool_cache(const struct lab_pool *pool, unsi
 {
 	return &pool->priv->cache[lcore - 1];
 }
-
-/** lab_pool_holding() - the pool of this process whose memory contains @addr. Writes its name to
- * @name and the frame number there to *@frame. Return: 1, or 0 if no pool contains it. */
-int lab_pool_holding(const void *addr, char name[LAB_NAME_MAX], uint32_t *frame);
 
 #endif

@@ -12,6 +12,7 @@
 #include "bundle.h"
 #include "error.h"
 #include "frame_table.h"
+#include "place.h"
 #include "pool.h"
 #include "refusal.h"
 
@@ -74,7 +75,7 @@ static int refuse_address(struct lab_pool *pool, const void *address, const char
 			pool->priv->name);
 		return report(pool, LAB_REFUSED_INSIDE, address, frame, 0, EINVAL);
 	}
-	if (lab_pool_holding(address, name, &frame)) {
+	if (lab_place_of(address, name, &frame)) {
 		lab_fail(EXDEV, "%s of %p refused: it is frame %u of pool '%s', not of pool '%s'",
 			 attempt, address, frame, name, pool->priv->name);
 		return report(pool, LAB_REFUSED_OTHER_POOL, address, LAB_FRAME_NONE, 0, EXDEV);
@@ -136,6 +137,14 @@ int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 		return refuse_address(pool, frame, attempt);
 	return refuse_state(pool, frame, index, lab_frame_state(pool, index), attempt,
 			    LAB_REFUSED_NOT_LENT, EPERM);
+}
+
+int lab_refuse_child(const struct lab_pool *pool)
+{
+	return lab_fail(EPERM,
+			"pool '%s' belongs to the process that made it: a child of fork() has no "
+			"access to its frames",
+			pool->priv->name);
 }
 
 void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)

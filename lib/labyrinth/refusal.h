@@ -20,6 +20,9 @@ int lab_refuse_lend(struct lab_pool *pool, const void *frame) __attribute__((col
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 	__attribute__((cold));
 
+/** lab_refuse_child() - explain that a child of fork() has the handle only. Return: -EPERM. */
+int lab_refuse_child(const struct lab_pool *pool) __attribute__((cold));
+
 /** lab_report_duplicate() - a cache's or magazine's entry for frame number @frame was forgotten. */
 void lab_report_duplicate(struct lab_pool *pool, uint32_t frame) __attribute__((cold));
 

@@ -15,6 +15,7 @@
 #include "error.h"
 #include "frame_table.h"
 #include "pool.h"
+#include "refusal.h"
 
 unsigned lab_pool_max_lcores(const struct lab_pool *pool)
 {
@@ -101,6 +102,8 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)
 {
 	memset(census, 0, sizeof(*census));
+	if (pool->priv->inherited)
+		return lab_refuse_child(pool);
 	if (!pool->state)
 		return lab_fail(ENOTSUP, "pool '%s' is unprotected and keeps no table to count",
 				pool->priv->name);

@@ -69,7 +69,8 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
  * @gfp: flags, LAB_GFP_*; a constant lets the compiler drop what it does not ask for.
  *
  * Return: the frame, owned by the caller until lab_free(); or NULL at once: there is none (errno
- * untouched), or the call was refused (errno EINVAL, ENOTSUP, ENOSPC; see lab_error_text()).
+ * untouched), or the call was refused (errno EINVAL, ENOTSUP, ENOSPC; EPERM in a child of fork();
+ * see lab_error_text()).
  *
  * Thread-safe; never sleeps.
  */
@@ -172,7 +173,8 @@ static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned 
  * Each frame is checked as in lab_free(). One that is refused stays where it was; all others are
  * freed.
  *
- * Return: 0 (all were freed), or the error of the first that was refused.
+ * Return: 0 (all were freed), or the error of the first that was refused; lab_error_text() is that
+ * of the last one.
  *
  * Thread-safe; never sleeps.
  */

@@ -18,7 +18,7 @@ extern "C" {
  *
  * Layout of the word: bits 0-7 say how hard to try (a caller sets one of them; bits 1 and 2 are
  * kept for NOWAIT and KERNEL), bits 8-15 say what the frame must be like, bits 16-31 are zero. An
- * unknown bit is refused with -EINVAL and named in lab_error_text().
+ * unknown bit is refused (EINVAL) and named in lab_error_text().
  *
  * 0 means LAB_GFP_ATOMIC: every allocation of this version returns at once.
  */

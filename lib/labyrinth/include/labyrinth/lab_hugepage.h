@@ -43,7 +43,8 @@ struct lab_hugepage_info {
  * @info: array of @n entries to fill; may be NULL when @n is 0.
  * @n: its length.
  *
- * Return: how many sizes the machine has (may be more than @n; only @n are filled), or -errno.
+ * Return: how many sizes the machine has (may be more than @n; only @n are filled); 0 where
+ * the kernel has none.
  */
 int lab_hugepage_list(struct lab_hugepage_info *info, unsigned n);
 

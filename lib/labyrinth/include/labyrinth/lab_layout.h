@@ -113,7 +113,7 @@ struct lab_cache {
 } __attribute__((aligned(64)));
 
 /**
- * struct lab_pool - a process's handle of a pool. This is its first line, all of it constant after
+ * struct lab_pool - a process's handle of a pool. These are its first two lines, constant after
  * creation; the rest is the library's own.
  */
 struct lab_pool {

@@ -22,7 +22,8 @@ extern "C" {
  * Registering twice keeps the slot and takes the new name. The slot is released by
  * lab_lcore_unregister(), or when the thread ends.
  *
- * Return: the lcore, 1..LAB_MAX_LCORES; or -ENOSPC when all max_lcores slots are taken.
+ * Return: the lcore, 1..LAB_MAX_LCORES; -ENOSPC when all max_lcores slots are taken; -EPERM in a
+ * child of fork().
  *
  * Lock-free, no system call.
  */

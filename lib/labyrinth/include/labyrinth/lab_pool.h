@@ -47,8 +47,9 @@ enum lab_pool_flags {
  * @LAB_REFUSED_NOT_HELD: a lend of a frame that nobody holds (-EALREADY).
  * @LAB_REFUSED_RETIRED: the frame is out of circulation (-EPERM).
  * @LAB_DROPPED_DUPLICATE: not a refusal of this call, but the trace of an earlier one: two threads
- *	freed one frame in the same instant and both believed it; the second entry was found by an
- *	allocation (or a flush) and forgotten. The frame itself is in one place still.
+ *	freed one frame in the same instant and both were believed; the second entry was found by an
+ *	allocation (or a flush) and forgotten, and the frame is where its state says. (The guide
+ *says exactly what can slip through, under "What exclusive does not see".)
  */
 enum lab_refusal_kind {
 	LAB_REFUSED_DOUBLE_FREE,
@@ -85,14 +86,14 @@ struct lab_refusal {
  * struct lab_pool_config - what to make. All zero but @frames is a good pool.
  * @name: up to LAB_NAME_MAX - 1 characters, for messages; NULL gives "pool-N".
  * @frames: frames wanted; rounded up to whole segments (512 frames on 2 MiB pages, 262144 on 1 GiB,
- *	a block of 32 on ordinary ones). At most 2^32 - 512.
+ *	a block of 32 on ordinary ones). At most 2^31 (8 TiB).
  * @page_size: LAB_PAGE_2M, LAB_PAGE_1G, LAB_PAGE_4K (ordinary pages), or 0: 2 MiB, or the machine's
  *	smallest hugepage where there is no such size.
  * @node: LAB_NODE(n) binds the frames to NUMA node n; LAB_NODE_ANY: the node of the calling CPU.
- * @cache_frames: size of each lcore's cache, 32 to LAB_CACHE_MAX, a multiple of 32; 0 gives
+ * @cache_frames: size of each lcore's cache, 64 to LAB_CACHE_MAX, a multiple of 64; 0 gives
  *	LAB_CACHE_MAX. It may hold 1.5 times as many before it flushes.
  * @max_lcores: threads that may have a cache at one time, 1 to LAB_MAX_LCORES; 0 gives 32. Each
- *	takes 8 KiB.
+ *	takes about 12 KiB (18 KiB in an unprotected pool).
  * @flags: of enum lab_pool_flags.
  * @on_refusal: called on each refusal, on the thread that tried, from the data path; must not sleep
  *	and must not call into the same pool. NULL for none.
@@ -120,8 +121,10 @@ struct lab_pool_config {
  *
  * Return: the pool, owned by the caller until lab_pool_destroy(); or NULL with errno:
  * EINVAL (a bad field, named in lab_error_text()), ENOMEM (too few hugepages: the text says how
- * many are needed, how many are free, and the sysctl), EPERM (mlock or NUMA policy refused), ENOSPC
- * (this process has LAB_MAX_POOLS pools already).
+ * many are needed, how many are free, and the sysctl), EPERM (the tables cannot be locked in
+ * memory, or a NUMA policy was refused), ENOSPC (this process has LAB_MAX_POOLS pools already),
+ * ENOENT (the kernel has no hugepages at all), ENOSYS (Linux is older than 5.14), EAGAIN (no
+ * thread-specific key is left).
  *
  * Thread-safe; may sleep.
  */

@@ -26,7 +26,7 @@ extern "C" {
  * @lent: with devices.
  * @retired: out of circulation.
  * @allocs: handed out since creation.
- * @frees: returned since creation; allocs - frees = held + lent.
+ * @frees: returned since creation, duplicates included: allocs - frees + dropped = held + lent.
  * @misses: allocation calls that found too few frames.
  * @refilled: moved from the depot to a cache.
  * @flushed: moved from a cache to the depot.

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Labyrinth authors
+#
+# Style and static analysis, one line of TAP a tool and file. Needs no root; `devtools/setup.sh check`
+# installs the tools, and what is not installed is skipped.
+set -euo pipefail
+# shellcheck source=devtools/tap.sh
+. "$(dirname "$0")/tap.sh"
+cd "$top"
+
+mapfile -t sources < <(find lib drivers examples app -name '*.[ch]' | sort)
+mapfile -t units < <(printf '%s\n' "${sources[@]}" | grep '\.c$')
+mapfile -t scripts < <(find devtools .ci app examples -type f -exec grep -lE '^#!.*bash|^# shellcheck shell=bash' {} + | sort)
+
+# ---- layers: each knows only what is below it ----
+
+# includes PATTERN PATH...: the #include lines of a path that match.
+includes() {
+	local pattern=$1
+	shift
+	grep -rnE --include='*.[ch]' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($pattern)" "$@" || true
+}
+
+# none NAME LINES: a case that passes when there are no such lines.
+none() {
+	if [ -z "$2" ]; then
+		ok "$1"
+	else
+		not_ok "$1"
+		say "# ${2//$'\n'/$'\n'# }"
+	fi
+}
+
+none "layers: the library knows no driver, no DPDK, no XDP, no network" \
+	"$(includes 'rte_|xdp/|bpf/|linux/if_|net/|netinet/|drivers/|.*netdev|.*af_xdp' lib)"
+none "layers: public headers include only the C library and each other" \
+	"$(includes '.*' lib/labyrinth/include | grep -vE '"lab_[a-z]+\.h"|<[a-z]+\.h>' || true)"
+none "layers: DPDK appears only in drivers/mempool, labyrinth-perf and its examples" \
+	"$(includes 'rte_' lib drivers examples app | grep -vE '^(drivers/mempool|app/labyrinth-perf|examples/dpdk)' || true)"
+none "layers: programs outside the library use its public headers only" \
+	"$(includes '\.\./.*lib/|lib/labyrinth/' drivers examples app/labyrinth-perf)"
+
+# ---- the scripts themselves ----
+
+check "tally.py counts what ends badly" env PYTHONDONTWRITEBYTECODE=1 python3 devtools/tally_test.py
+
+# ---- format ----
+
+if have clang-format; then
+	for file in "${sources[@]}"; do
+		check "clang-format: $file" clang-format --dry-run -Werror "$file"
+	done
+else
+	skip "clang-format" "clang-format is not installed"
+fi
+
+# ---- analysis ----
+
+if have cppcheck; then
+	check "cppcheck" cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j "$(nproc)" \
+		--enable=warning,performance,portability --suppressions-list="devtools/cppcheck.suppressions" \
+		-D_GNU_SOURCE -D__x86_64__ -I lib/labyrinth/include lib drivers examples app
+else
+	skip "cppcheck" "cppcheck is not installed"
+fi
+
+if have clang-tidy && have clang; then
+	CC=clang test_build clang
+	# Only what this build compiles: without DPDK or libxdp there is no command for some files.
+	tidy() { clang-tidy -p "$test_dir/clang" --config-file=devtools/clang-tidy.yaml --quiet --warnings-as-errors='*' "$1"; }
+	for file in "${units[@]}"; do
+		if grep -q "/$file\"" "$test_dir/clang/compile_commands.json"; then
+			check "clang-tidy: $file" tidy "$file"
+		else
+			skip "clang-tidy: $file" "not part of this build (a library that it needs is not installed)"
+		fi
+	done
+else
+	skip "clang-tidy" "clang-tidy is not installed"
+fi
+
+if have shellcheck; then
+	for file in "${scripts[@]}"; do
+		check "shellcheck: $file" shellcheck -x -S warning "$file"
+	done
+else
+	skip "shellcheck" "shellcheck is not installed"
+fi
+finish

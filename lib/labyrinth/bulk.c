@@ -132,7 +132,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		lab_lane diff = {0};
 
 		owner = lab_get(&bundle->state);
-		if (lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n) ||
+		if (lab_unlikely(!LAB_STATE_IS_HELD(owner)) ||
 		    lab_unlikely(lab_get(&bundle->left) != LAB_BLOCK_FRAMES))
 			return 0;
 		lab_lanes_differ_listed(frames, bundle->frame, (uint64_t)(uintptr_t)pool->base,
@@ -145,7 +145,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		lab_lane diff, freed = LAB_SPLAT(c->freed);
 
 		if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) ||
-		    lab_unlikely((uint8_t)(owner - c->held_lo) >= c->held_n))
+		    lab_unlikely(!LAB_STATE_IS_HELD(owner)))
 			return 0;
 		lab_state_load(pool->state + number, &diff);
 		diff ^= LAB_SPLAT(owner);
@@ -173,7 +173,7 @@ static inline void came_in_bulk(struct lab_pool *pool, struct lab_cache *c)
 
 static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
 {
-	const uint8_t freed = c->freed, lo = c->held_lo, range = c->held_n;
+	const uint8_t freed = c->freed;
 	const uint64_t total = pool->frames;
 	const uintptr_t base = (uintptr_t)pool->base;
 	uint8_t *state = pool->state;
@@ -188,7 +188,7 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 		uint64_t number = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
 
 		if (lab_likely(number < total) &&
-		    lab_likely((uint8_t)(lab_get(&state[number]) - lo) < range)) {
+		    lab_likely(LAB_STATE_IS_HELD(lab_get(&state[number])))) {
 			lab_put(&state[number], freed);
 			*top++ = frames[i];
 		} else if (number < total && lab_bundle_leave(pool, c, number, freed)) {

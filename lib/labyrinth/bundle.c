@@ -95,7 +95,7 @@ int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame,
 	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED)
 		return 0;
 	bundle = lab_bundle_of(pool, frame);
-	if ((uint8_t)(lab_get(&bundle->state) - c->held_lo) >= c->held_n)
+	if (!LAB_STATE_IS_HELD(lab_get(&bundle->state)))
 		return 0;
 	/* Relaxed: one of several frees of this frame wins; what was done with the frame before is
 	 * the program's to order, as with any byte. */

@@ -26,9 +26,6 @@ void lab_cache_init(struct lab_cache *c, unsigned lcore, uint32_t frames)
 	c->limit = frames * 3 / 2;
 	c->loose_max = c->limit;
 	c->freed = LAB_STATE_FREED(lcore);
-	/* Any lcore of this process may free what any other allocated. */
-	c->held_lo = LAB_STATE_HELD_FIRST;
-	c->held_n = LAB_MAX_LCORES;
 }
 
 static struct lab_magazine *empty_magazine(struct lab_pool *pool, struct lab_cache *c)

@@ -22,7 +22,7 @@
 /** lab_state_is_held() - 1 if a byte says that somebody holds the frame. */
 static inline int lab_state_is_held(uint8_t state)
 {
-	return (uint8_t)(state - LAB_STATE_HELD_FIRST) < LAB_MAX_LCORES;
+	return LAB_STATE_IS_HELD(state);
 }
 
 static inline int lab_state_is_lent(uint8_t state)

@@ -86,7 +86,7 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
 		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
 		 */
 		if (lab_likely(index != LAB_FRAME_NONE) &&
-		    lab_likely((uint8_t)(lab_get(&pool->state[index]) - c->held_lo) < c->held_n))
+		    lab_likely(LAB_STATE_IS_HELD(lab_get(&pool->state[index]))))
 			lab_put(&pool->state[index], LAB_STATE_LENT(device));
 		else if (index == LAB_FRAME_NONE ||
 			 !lab_bundle_leave(pool, c, index, LAB_STATE_LENT(device))) {

@@ -123,10 +123,10 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 	if (pool->table) {
 		uint64_t off = (uint64_t)((uintptr_t)frame - (uintptr_t)pool->base);
 		uint64_t index = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
-		uint8_t *state = pool->state + index;
+		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 
 		if (lab_unlikely(index >= pool->frames) ||
-		    lab_unlikely((uint8_t)(lab_get(state) - c->held_lo) >= c->held_n))
+		    lab_unlikely(!LAB_STATE_IS_HELD(lab_get(state))))
 			return lab_free_slow(pool, frame);
 		lab_put(state, c->freed);
 		if (lab_unlikely(len < c->foreign))

@@ -54,10 +54,12 @@ extern "C" {
 #define LAB_STATE_FREE_LAST    LAB_STATE_FREED(LAB_MAX_LCORES)
 #define LAB_STATE_HELD(lcore)  ((uint8_t)(LAB_MAX_LCORES + (lcore)))
 #define LAB_STATE_HELD_FIRST   LAB_STATE_HELD(1)
-#define LAB_STATE_LENT(device) ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
-#define LAB_STATE_LENT_FIRST   LAB_STATE_LENT(0)
-#define LAB_STATE_BUNDLED      254u
-#define LAB_STATE_RETIRED      255u
+/** 1 if a byte says that somebody holds the frame: any thread of the process may then free it. */
+#define LAB_STATE_IS_HELD(state) ((uint8_t)((state)-LAB_STATE_HELD_FIRST) < LAB_MAX_LCORES)
+#define LAB_STATE_LENT(device)   ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
+#define LAB_STATE_LENT_FIRST     LAB_STATE_LENT(0)
+#define LAB_STATE_BUNDLED        254u
+#define LAB_STATE_RETIRED        255u
 
 /*
  * A cache's first word counts two things at once, so that a hit writes one word for both: bits 0-10
@@ -79,9 +81,7 @@ struct lab_cache {
 	uint64_t word;      /* loose frames, and frames handed out; see above */
 	uint32_t loose_max; /* limit - 32 * blocks */
 	uint8_t freed;      /* LAB_STATE_FREED(this lcore); held is LAB_MAX_LCORES more */
-	uint8_t held_lo;    /* a frame may be freed here if its byte is in */
-	uint8_t held_n;     /*   [held_lo, held_lo + held_n) */
-	uint8_t pad0;
+	uint8_t pad0[3];
 	uint32_t blocks; /* whole blocks: block[0..blocks) */
 	uint32_t limit;  /* most frames it may hold */
 	/*

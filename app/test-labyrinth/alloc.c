@@ -66,7 +66,7 @@ Test(alloc, running_out_is_an_answer)
 		for (int round = 0; round < 3; round++) {
 			for (unsigned i = 0; i < FRAMES; i++)
 				cr_assert_not_null(frame[i] = lab_alloc(pool, LAB_GFP_ATOMIC));
-			strcpy(before, lab_error_text());
+			snprintf(before, sizeof(before), "%s", lab_error_text());
 			errno = 0;
 			cr_assert_null(lab_alloc(pool, LAB_GFP_ATOMIC));
 			cr_assert_eq(lab_alloc_burst(pool, more, 2, LAB_GFP_ATOMIC), 0);

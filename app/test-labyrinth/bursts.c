@@ -20,8 +20,7 @@ static const struct {
 	const char *attempt;
 	const char *owner;
 } wrongs[WRONGS] = {
-	[FREED] = {EALREADY, LAB_REFUSED_DOUBLE_FREE, "free of frame",
-		   "it is free, last freed by lcore 1"},
+	[FREED] = {EALREADY, LAB_REFUSED_DOUBLE_FREE, "free of frame", "it is free, in the "},
 	[LENT] = {EBUSY, LAB_REFUSED_LENT, "free of frame", "it is lent to device 0 (nic)"},
 	[INSIDE] = {EINVAL, LAB_REFUSED_INSIDE, "free of 0x", "it lies 64 bytes inside frame"},
 	[OTHER_POOL] = {EXDEV, LAB_REFUSED_OTHER_POOL, "free of 0x", "of pool 'test', not of"},

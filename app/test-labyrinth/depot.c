@@ -159,7 +159,7 @@ static void *mover(void *arg)
 	uint64_t random = 88172645463325252ull + (uintptr_t)arg;
 	uint32_t self = 1 + (uint32_t)(uintptr_t)arg, moved = 0;
 
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < 500000; i++) {
 		/* Two stacks and two magazines at most: that is where heads come back. */
 		struct lab_magazine *mag[2];
 		unsigned have = 0, want = 1 + (random_next(&random) & 1);

@@ -171,7 +171,7 @@ Test(duplicates, each_way_to_meet_the_entry_too_many)
 		cr_assert_eq(seen.last.kind, LAB_DROPPED_DUPLICATE);
 		cr_assert_eq(seen.last.frame, number);
 		cr_assert(strstr(seen.text, "freed twice in the same instant"), "%s", seen.text);
-		cr_assert(strstr(seen.text, "last freed by lcore 2 (second)"), "%s", seen.text);
+		cr_assert(strstr(seen.text, "in the cache of lcore 2 (second)"), "%s", seen.text);
 		for (unsigned i = 0; i < got; i++)
 			cr_assert_neq(frame[i], second.frame, "way %d handed it out", met);
 		lab_pool_stats(pool, &stats);

@@ -90,10 +90,10 @@ Test(lending, only_what_is_held_can_be_lent)
 		LAB_FRAME_NONE, "take-back", "in no pool");
 	cr_assert_eq(lab_free(pool, frame), 0);
 	REFUSED(lab_lend(pool, nic, &frame, 1), EALREADY, LAB_REFUSED_NOT_HELD, frame, number,
-		"lend of frame", "it is free, last freed by lcore 1");
+		"lend of frame", "it is free, in the cache of lcore 1");
 	frame = lab_frame_at(pool, FRAMES - 1);
 	REFUSED(lab_lend(pool, nic, &frame, 1), EALREADY, LAB_REFUSED_NOT_HELD, frame, FRAMES - 1,
-		"lend of frame", "it is free and was never handed out");
+		"lend of frame", "it is free, in the depot");
 	cr_assert_eq(lab_free(other, foreign), 0);
 	end_whole(other);
 	end_whole(pool);

@@ -28,11 +28,11 @@ Test(ownership, double_free_of_a_frame_in_the_own_cache)
 	for (int again = 0; again < 3; again++) {
 		REFUSED(lab_free(pool, frame), EALREADY, LAB_REFUSED_DOUBLE_FREE, frame,
 			lab_frame_index(pool, frame), "free of frame",
-			"it is free, last freed by lcore 1 (worker)");
+			"it is free, in the cache of lcore 1 (worker)");
 		text_has("by lcore 1 (worker)", NULL);
 		REFUSED(lab_free_bulk(pool, &frame, 1), EALREADY, LAB_REFUSED_DOUBLE_FREE, frame,
 			lab_frame_index(pool, frame), "free of frame",
-			"it is free, last freed by lcore 1 (worker)");
+			"it is free, in the cache of lcore 1 (worker)");
 	}
 	end_whole(pool);
 }
@@ -73,8 +73,7 @@ Test(ownership, double_free_of_a_frame_that_was_flushed)
 	cr_assert_gt(stats.flushed, 0);
 	for (unsigned i = 0; i < FRAMES; i += 7)
 		REFUSED(lab_free(pool, frame[i]), EALREADY, LAB_REFUSED_DOUBLE_FREE, frame[i],
-			lab_frame_index(pool, frame[i]), "free of frame",
-			"it is free, last freed by lcore 1 (lcore-1)");
+			lab_frame_index(pool, frame[i]), "free of frame", "it is free, in the ");
 	end_whole(pool);
 }
 
@@ -122,13 +121,12 @@ Test(ownership, double_free_by_two_threads_one_after_another)
 	cr_assert_eq(other.rc, 0, "any thread may free what another allocated");
 	REFUSED(lab_free(pool, frame), EALREADY, LAB_REFUSED_DOUBLE_FREE, frame,
 		lab_frame_index(pool, frame), "free of frame",
-		"it is free, last freed by lcore 2 (other)");
+		"it is free, in the cache of lcore 2 (other)");
 	__atomic_store_n(&other.frame, frame, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	/* Its thread has ended: now the frame is in the depot, and still free. */
 	REFUSED(lab_free(pool, frame), EALREADY, LAB_REFUSED_DOUBLE_FREE, frame,
-		lab_frame_index(pool, frame), "free of frame",
-		"it is free, last freed by lcore 2 (other)");
+		lab_frame_index(pool, frame), "free of frame", "it is free, in the depot");
 	end_whole(pool);
 }
 
@@ -146,7 +144,7 @@ Test(ownership, the_second_thread_is_refused_too)
 	cr_assert_eq(seen.calls, 1);
 	cr_assert_eq(seen.last.lcore, 2);
 	cr_assert(strstr(seen.text, "by lcore 2 (other) refused"), "%s", seen.text);
-	cr_assert(strstr(seen.text, "free, last freed by lcore 1 (lcore-1)"), "%s", seen.text);
+	cr_assert(strstr(seen.text, "free, in the cache of lcore 1 (lcore-1)"), "%s", seen.text);
 	end_whole(pool);
 }
 

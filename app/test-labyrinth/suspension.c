@@ -135,10 +135,14 @@ static pid_t child, thread_id;
 
 static void end_child(void)
 {
-	if (child > 0) {
-		kill(child, SIGKILL);
-		waitpid(child, NULL, __WALL);
-	}
+	if (child <= 0)
+		return;
+	kill(child, SIGKILL);
+	/* The traced thread first: its process is not done before its tracer has seen it end. */
+	if (thread_id > 0)
+		waitpid(thread_id, NULL, __WALL);
+	waitpid(child, NULL, __WALL);
+	child = 0;
 }
 
 static void wait_for_stop(void)

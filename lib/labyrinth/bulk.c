@@ -46,7 +46,7 @@ LAB_INLINE unsigned pop_loose(struct lab_pool *pool, struct lab_cache *c, void *
 		uint8_t *state = table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 		uint8_t found = lab_get(state);
 
-		if (lab_unlikely(foreign ? found > LAB_STATE_FREE_LAST : found != freed)) {
+		if (lab_unlikely(found != (foreign ? LAB_STATE_DEPOT : freed))) {
 			lab_cache_drop(pool, c, (uint32_t)number_of(pool, frame));
 			dropped++;
 			continue;

@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct lab_bundle) == LAB_BUNDLE_BYTES,
 
 static void put_back(struct lab_pool *pool, struct lab_bundle *bundle)
 {
-	lab_put(&bundle->state, LAB_STATE_NEW);
+	lab_put(&bundle->state, LAB_STATE_DEPOT);
 	lab_depot_push(pool->bundles, LAB_DEPOT_EMPTY, (struct lab_magazine *)(void *)bundle);
 }
 
@@ -69,19 +69,19 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	put_back(pool, bundle);
 }
 
-int lab_bundle_claim(struct lab_pool *pool, struct lab_cache *c, uint32_t entry)
+int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t to)
 {
 	struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
-	uint8_t found = lab_get(&bundle->state);
 
-	if (lab_likely(lab_state_is_free(found) && lab_bundle_is(bundle, found))) {
-		lab_put(&bundle->state, c->freed);
+	if (lab_likely(lab_bundle_is(bundle, from))) {
+		lab_put(&bundle->state, to);
 		return 1;
 	}
-	/* Not whole, or listed twice: one claimant takes what is left apart. Relaxed: the depot's
-	 * stack has ordered everything else. */
-	if (lab_state_is_free(found))
-		__atomic_compare_exchange_n(&bundle->state, &found, c->freed, 0, __ATOMIC_RELAXED,
+	/* Not whole: to be taken apart by one lcore, even if two list it. Here it is this one's
+	 * already; from the depot it must become so. Relaxed: the depot's stack has ordered
+	 * everything else. */
+	if (from == LAB_STATE_DEPOT)
+		__atomic_compare_exchange_n(&bundle->state, &from, to, 0, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 	return 0;
 }

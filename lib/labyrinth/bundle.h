@@ -71,9 +71,9 @@ static inline uint8_t lab_frame_state(const struct lab_pool *pool, uint64_t fram
 int lab_bundle_form(struct lab_pool *pool, struct lab_cache *cache, const uint32_t *frame,
 		    uint32_t *entry);
 
-/** lab_bundle_claim() - make a bundle from the depot this lcore's. Return: 1; or 0, it is to be
- * dissolved: it is not whole, or another has it. */
-int lab_bundle_claim(struct lab_pool *pool, struct lab_cache *cache, uint32_t entry);
+/** lab_bundle_move() - step a bundle between a cache and the depot. Return: 1; or 0, it is to be
+ * dissolved by the cache's lcore: it is not whole, or another has it. */
+int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t to);
 
 /** lab_bundle_dissolve() - make a free bundle of this lcore loose frames of its cache. */
 void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *cache, uint32_t entry);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Refill, flush and drain. In an exclusive pool a flush looks at the byte of each frame and drops
- * the entry of one that this lcore was not the last to free. Loose frames keep their bytes on the
- * way, so that a frame costs its cache line only where it is freed and where it is handed out
- * again; a block's 32 bytes, or a bundle's state, are claimed by the lcore that takes it.
+ * Refill, flush and drain. In an exclusive pool a flush hands over only what its bytes say was
+ * freed on this lcore, and marks it as the depot's, so that no frame gets there twice; other
+ * entries are dropped. A refill leaves loose frames' bytes alone, so that a frame that crosses to
+ * another lcore costs its cache line there only once; a block's 32 bytes, or a bundle's state, are
+ * claimed at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -74,19 +75,20 @@ static void refill_loose(struct lab_pool *pool, struct lab_cache *c, const struc
 }
 
 /* A block whose bytes disagree, or a bundle that is not whole: its frames become loose ones of this
- * lcore, one by one. */
+ * lcore, one by one. `from`: what the byte of a frame that is ours says. */
 static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_cache *c,
-					      uint32_t block)
+					      uint32_t entry, uint8_t from)
 {
-	uint32_t first = block << LAB_BLOCK_SHIFT, len = lab_cache_len(c);
+	uint32_t first = entry << LAB_BLOCK_SHIFT, len;
 
 	lab_cache_own_from_here(c);
-	if (block & LAB_BUNDLE) {
-		lab_bundle_dissolve(pool, c, block);
+	if (entry & LAB_BUNDLE) {
+		lab_bundle_dissolve(pool, c, entry);
 		return;
 	}
+	len = lab_cache_len(c);
 	for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
-		if (!lab_state_is_free(lab_get(&pool->state[f]))) {
+		if (lab_get(&pool->state[f]) != from) {
 			lab_cache_drop(pool, c, f);
 			continue;
 		}
@@ -96,18 +98,12 @@ static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_
 	lab_cache_set_len(c, len);
 }
 
-/* Make a block or bundle from the depot this lcore's. 0 if its frames do not agree. */
-static int claim_block(struct lab_pool *pool, struct lab_cache *c, uint32_t entry)
+/* Step a listed block or bundle from one state to another. 0 if its frames do not agree. */
+static int move_block(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t to)
 {
-	uint64_t *word;
-	uint8_t found;
-
-	if (entry & LAB_BUNDLE)
-		return lab_bundle_claim(pool, c, entry);
-	word = lab_block_state(pool, entry);
-	found = (uint8_t)lab_get(&word[0]);
-	return lab_likely(lab_state_is_free(found)) &&
-	       lab_block_move(word, lab_block_word(found), lab_block_word(c->freed));
+	return entry & LAB_BUNDLE ? lab_bundle_move(pool, entry, from, to)
+				  : lab_block_move(lab_block_state(pool, entry),
+						   lab_block_word(from), lab_block_word(to));
 }
 
 static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
@@ -125,10 +121,10 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 				   1);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (lab_likely(claim_block(pool, c, mag->item[i])))
+		if (lab_likely(move_block(pool, mag->item[i], LAB_STATE_DEPOT, c->freed)))
 			c->block[blocks++] = mag->item[i];
 		else
-			break_block(pool, c, mag->item[i]);
+			break_block(pool, c, mag->item[i], LAB_STATE_DEPOT);
 	}
 	lab_cache_set_blocks(c, blocks);
 	lab_put(&c->refilled, c->refilled + ((uint64_t)count << LAB_BLOCK_SHIFT));
@@ -155,31 +151,34 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 	return 0;
 }
 
-/* 1 if an entry is true: free, and last freed here unless it came from the depot. */
+/* 1 if an entry is true: freed here, or straight from the depot. */
 static inline int is_true(const struct lab_pool *pool, const struct lab_cache *c, uint32_t frame,
 			  int foreign)
 {
 	uint8_t found = lab_get(&pool->state[frame]);
 
-	return lab_likely(found == c->freed) || (foreign && lab_state_is_free(found));
+	return lab_likely(found == c->freed) || (foreign && found == LAB_STATE_DEPOT);
 }
 
-/* Keep the true entries of `n`, whose first `foreign` came from the depot. Return: how many. */
-static uint32_t check_frames(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame,
-			     uint32_t n, uint32_t foreign)
+/* Hand the true entries of `n`, whose first `foreign` came from there, to the depot. Return: how
+ * many. */
+static uint32_t to_depot(struct lab_pool *pool, struct lab_cache *c, uint32_t *frame, uint32_t n,
+			 uint32_t foreign)
 {
-	const uint8_t *state = pool->state, freed = c->freed;
+	uint8_t *state = pool->state, freed = c->freed;
 	uint32_t kept, i = 0;
 
 	/* By far the commonest: all of them were freed here. */
-	while (i < n && lab_likely(lab_get(&state[frame[i]]) == freed))
-		i++;
+	for (; i < n && lab_likely(lab_get(&state[frame[i]]) == freed); i++)
+		lab_put(&state[frame[i]], LAB_STATE_DEPOT);
 	for (kept = i; i < n; i++) {
 		frame[kept] = frame[i];
-		if (lab_likely(is_true(pool, c, frame[i], i < foreign)))
+		if (lab_likely(is_true(pool, c, frame[i], i < foreign))) {
+			lab_put(&state[frame[i]], LAB_STATE_DEPOT);
 			kept++;
-		else
+		} else {
 			lab_cache_drop(pool, c, frame[i]);
+		}
 	}
 	return kept;
 }
@@ -192,20 +191,12 @@ static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_m
 
 	lab_numbers_from_frames(item, c->objs, n, pool->base);
 	if (pool->state)
-		kept = check_frames(pool, c, item, n, c->foreign);
+		kept = to_depot(pool, c, item, n, c->foreign);
 	lab_put(&c->flushed, c->flushed + kept);
 	mag->count += kept;
 	memmove(c->objs, c->objs + n, (len - n) * sizeof(c->objs[0]));
 	lab_put(&c->foreign, c->foreign > n ? c->foreign - n : 0);
 	lab_cache_set_len(c, len - n);
-}
-
-/* 1 if a listed block or bundle is wholly this lcore's. */
-static int is_own(struct lab_pool *pool, const struct lab_cache *c, uint32_t entry)
-{
-	return entry & LAB_BUNDLE
-		       ? lab_bundle_is(lab_bundle_at(pool, entry & ~LAB_BUNDLE), c->freed)
-		       : lab_block_is(lab_block_state(pool, entry), lab_block_word(c->freed));
 }
 
 /* Append the oldest blocks. One that is not wholly this lcore's becomes loose frames instead. */
@@ -215,10 +206,10 @@ static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_
 	uint32_t n = c->blocks < room ? c->blocks : room, kept = mag->count;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (lab_likely(is_own(pool, c, c->block[i])))
+		if (lab_likely(move_block(pool, c->block[i], c->freed, LAB_STATE_DEPOT)))
 			mag->item[kept++] = c->block[i];
 		else
-			break_block(pool, c, c->block[i]);
+			break_block(pool, c, c->block[i], c->freed);
 	}
 	lab_put(&c->flushed, c->flushed + ((uint64_t)(kept - mag->count) << LAB_BLOCK_SHIFT));
 	mag->count = kept;
@@ -356,15 +347,16 @@ void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
 
 void lab_cache_split(struct lab_pool *pool, struct lab_cache *c)
 {
-	uint32_t block = c->block[c->blocks - 1], first = block << LAB_BLOCK_SHIFT;
-	uint32_t len = lab_cache_len(c);
+	uint32_t entry = c->block[c->blocks - 1], first = entry << LAB_BLOCK_SHIFT, len;
 
-	lab_cache_own_from_here(c);
 	lab_cache_set_blocks(c, c->blocks - 1);
-	if (block & LAB_BUNDLE || lab_unlikely(!is_own(pool, c, block))) {
-		break_block(pool, c, block);
+	if (entry & LAB_BUNDLE ||
+	    lab_unlikely(!lab_block_is(lab_block_state(pool, entry), lab_block_word(c->freed)))) {
+		break_block(pool, c, entry, c->freed);
 		return;
 	}
+	lab_cache_own_from_here(c);
+	len = lab_cache_len(c);
 	/* Highest first: single allocations then come in ascending order. */
 	for (uint32_t i = LAB_BLOCK_FRAMES; i-- > 0;)
 		c->objs[len++] = frame_of(pool, first + i);

@@ -21,8 +21,9 @@
 
 uint64_t lab_config_round(const struct lab_pool_config *c)
 {
+	/* Ordinary pages are frames, and come in blocks; 0, not completed yet, counts as such. */
 	uint64_t unit =
-		c->page_size == LAB_PAGE_4K ? LAB_BLOCK_FRAMES : c->page_size >> LAB_FRAME_SHIFT;
+		c->page_size <= LAB_PAGE_4K ? LAB_BLOCK_FRAMES : c->page_size >> LAB_FRAME_SHIFT;
 
 	return (c->frames + unit - 1) / unit * unit;
 }

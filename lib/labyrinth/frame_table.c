@@ -13,7 +13,7 @@ void lab_frame_table_count(const struct lab_pool *pool, struct lab_pool_stats *c
 	for (uint64_t i = 0; i < pool->frames; i++)
 		by_state[lab_frame_state(pool, i)]++;
 	census->total = pool->frames;
-	census->free = by_state[LAB_STATE_NEW];
+	census->free = by_state[LAB_STATE_DEPOT];
 	census->retired = by_state[LAB_STATE_RETIRED];
 	census->cached = census->held = census->lent = 0;
 	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {

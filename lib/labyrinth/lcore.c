@@ -106,6 +106,7 @@ int lab_lcore_watch_threads(void)
 static struct lab_cache *claim(struct lab_pool *pool)
 {
 	struct lab_pool_priv *priv = pool->priv;
+	char name[16];
 
 	if (lab_unlikely(priv->inherited)) {
 		lab_refuse_child(pool);
@@ -122,9 +123,8 @@ static struct lab_cache *claim(struct lab_pool *pool)
 						 __ATOMIC_RELAXED))
 			continue;
 		cache = lab_pool_cache(pool, lcore);
-		snprintf(priv->shared->slot[lcore].name, sizeof(priv->shared->slot[lcore].name),
-			 "lcore-%u", lcore);
-
+		snprintf(name, sizeof(name), "lcore-%u", lcore);
+		lab_label_set(&priv->shared->slot[lcore].name, name, sizeof(name));
 		priv->tls[lcore] = &lab_tls_cache[pool->id];
 		lab_tls_cache[pool->id] = cache;
 		pthread_setspecific(thread_end, &no_cache);
@@ -151,8 +151,7 @@ int lab_lcore_register(struct lab_pool *pool, const char *name)
 	if (!cache)
 		return -errno;
 	if (name)
-		snprintf(pool->priv->shared->slot[cache->lcore].name,
-			 sizeof(pool->priv->shared->slot[0].name), "%s", name);
+		lab_label_set(&pool->priv->shared->slot[cache->lcore].name, name, 16);
 	return (int)cache->lcore;
 }
 

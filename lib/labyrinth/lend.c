@@ -5,7 +5,6 @@
  * the counts change.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <labyrinth/lab_alloc.h>
@@ -21,7 +20,7 @@
 
 int lab_device_register(struct lab_pool *pool, const char *name)
 {
-	struct lab_device_slot *device = pool->priv->shared->device;
+	struct lab_slot *device = pool->priv->shared->device;
 
 	if (pool->priv->inherited)
 		return lab_refuse_child(pool);
@@ -35,7 +34,7 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 		if (!__atomic_compare_exchange_n(&device[i].taken, &expected, 1, 0,
 						 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			continue;
-		snprintf(device[i].name, sizeof(device[i].name), "%s", name);
+		lab_label_set(&device[i].name, name, LAB_LABEL_MAX);
 		return i;
 	}
 	return lab_fail(ENOSPC, "pool '%s' lends to %d devices already: release one first",
@@ -62,12 +61,15 @@ int lab_device_release(struct lab_pool *pool, int device)
 	if (pool->state)
 		lent = lab_frame_table_count_state(pool->state, pool->frames,
 						   LAB_STATE_LENT(device));
-	if (lent)
-		return lab_fail(EBUSY,
-				"device %d (%s) still has %llu frames of pool '%s': take them back "
-				"first",
-				device, pool->priv->shared->device[device].name,
-				(unsigned long long)lent, pool->priv->name);
+	if (lent) {
+		char name[LAB_LABEL_MAX];
+
+		return lab_fail(
+			EBUSY,
+			"device %d (%s) still has %llu frames of pool '%s': take them back first",
+			device, lab_label_get(&pool->priv->shared->device[device].name, name),
+			(unsigned long long)lent, pool->priv->name);
+	}
 	/* Release: the slot's next owner sees it as this one left it. */
 	__atomic_store_n(&pool->priv->shared->device[device].taken, 0, __ATOMIC_RELEASE);
 	return 0;

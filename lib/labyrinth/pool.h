@@ -7,6 +7,7 @@
 #define POOL_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <labyrinth/lab_error.h>
 #include <labyrinth/lab_pool.h>
@@ -14,16 +15,41 @@
 #include "arena.h"
 #include "depot.h"
 
-/** struct lab_slot - one lcore's entry in the pool's shared tables. */
-struct lab_slot {
-	uint32_t taken; /* 1 while a thread has it */
-	char name[16];
+/**
+ * struct lab_label - a name that one thread writes while others read it: words stored and loaded
+ * whole, so that a reader at worst sees the beginning of one name and the end of another.
+ */
+struct lab_label {
+	uint64_t word[4];
 };
+#define LAB_LABEL_MAX sizeof(struct lab_label)
 
-/** struct lab_device_slot - one device's entry. */
-struct lab_device_slot {
-	uint32_t taken;
-	char name[32];
+/** lab_label_set() - write a name, cut to @size - 1 characters. */
+static inline void lab_label_set(struct lab_label *label, const char *name, size_t size)
+{
+	struct lab_label text = {{0}};
+
+	memcpy(text.word, name, strnlen(name, size - 1));
+	for (unsigned i = 0; i < 4; i++)
+		__atomic_store_n(&label->word[i], text.word[i], __ATOMIC_RELAXED);
+}
+
+/** lab_label_get() - a copy of a name. Return: @buf. */
+static inline const char *lab_label_get(const struct lab_label *label, char buf[LAB_LABEL_MAX])
+{
+	struct lab_label text;
+
+	for (unsigned i = 0; i < 4; i++)
+		text.word[i] = __atomic_load_n(&label->word[i], __ATOMIC_RELAXED);
+	memcpy(buf, &text, sizeof(text));
+	return buf;
+}
+
+/** struct lab_slot - one lcore's, or one device's, entry in the pool's shared tables. */
+struct lab_slot {
+	uint32_t taken; /* 1 while a thread, or a device, has it */
+	uint32_t pad;
+	struct lab_label name;
 };
 
 /**
@@ -35,7 +61,7 @@ struct lab_shared {
 	struct lab_depot depot;
 	struct lab_depot bundles;
 	struct lab_slot slot[LAB_MAX_LCORES + 1]; /* by lcore; [0] is not used */
-	struct lab_device_slot device[LAB_MAX_DEVICES];
+	struct lab_slot device[LAB_MAX_DEVICES];
 	uint64_t refused_nowhere[LAB_REFUSED_KINDS]; /* by threads without an lcore */
 };
 

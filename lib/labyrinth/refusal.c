@@ -16,24 +16,25 @@
 #include "pool.h"
 #include "refusal.h"
 
-/* "cached by lcore 3 (rx)" and the like. */
+/* "held, allocated by lcore 3 (rx)" and the like. */
 static const char *describe(const struct lab_pool *pool, uint8_t state, char *buf, size_t len)
 {
 	const struct lab_shared *shared = pool->priv->shared;
+	char name[LAB_LABEL_MAX];
 
-	if (state == LAB_STATE_NEW)
-		snprintf(buf, len, "free and was never handed out");
+	if (state == LAB_STATE_DEPOT)
+		snprintf(buf, len, "free, in the depot or just out of it");
 	else if (state == LAB_STATE_RETIRED)
 		snprintf(buf, len, "retired");
 	else if (lab_state_is_free(state))
-		snprintf(buf, len, "free, last freed by lcore %u (%.15s)", state,
-			 shared->slot[state].name);
+		snprintf(buf, len, "free, in the cache of lcore %u (%s)", state,
+			 lab_label_get(&shared->slot[state].name, name));
 	else if (lab_state_is_held(state))
-		snprintf(buf, len, "held, allocated by lcore %u (%.15s)", state - LAB_MAX_LCORES,
-			 shared->slot[state - LAB_MAX_LCORES].name);
+		snprintf(buf, len, "held, allocated by lcore %u (%s)", state - LAB_MAX_LCORES,
+			 lab_label_get(&shared->slot[state - LAB_MAX_LCORES].name, name));
 	else
-		snprintf(buf, len, "lent to device %u (%.31s)", state - LAB_STATE_LENT_FIRST,
-			 shared->device[state - LAB_STATE_LENT_FIRST].name);
+		snprintf(buf, len, "lent to device %u (%s)", state - LAB_STATE_LENT_FIRST,
+			 lab_label_get(&shared->device[state - LAB_STATE_LENT_FIRST].name, name));
 	return buf;
 }
 
@@ -90,13 +91,14 @@ static int refuse_address(struct lab_pool *pool, const void *address, const char
 static int refuse_state(struct lab_pool *pool, const void *address, uint32_t frame, uint8_t state,
 			const char *attempt, enum lab_refusal_kind kind, int err)
 {
-	char where[96];
+	char where[96], name[LAB_LABEL_MAX] = "none";
 	unsigned lcore = lab_tls_cache[pool->id]->lcore;
 
-	lab_fail(err, "%s of frame %u of pool '%s' by lcore %u (%.15s) refused: it is %s", attempt,
-		 frame, pool->priv->name, lcore,
-		 lcore ? pool->priv->shared->slot[lcore].name : "none",
-		 describe(pool, state, where, sizeof(where)));
+	if (lcore)
+		lab_label_get(&pool->priv->shared->slot[lcore].name, name);
+
+	lab_fail(err, "%s of frame %u of pool '%s' by lcore %u (%s) refused: it is %s", attempt,
+		 frame, pool->priv->name, lcore, name, describe(pool, state, where, sizeof(where)));
 	return report(pool, kind, address, frame, state, err);
 }
 
@@ -129,10 +131,10 @@ int lab_refuse_lend(struct lab_pool *pool, const void *frame)
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 {
 	uint32_t index = lab_frame_index(pool, frame);
-	char attempt[80];
+	char attempt[80], name[LAB_LABEL_MAX];
 
 	snprintf(attempt, sizeof(attempt), "take-back from device %d (%.31s)", device,
-		 pool->priv->shared->device[device].name);
+		 lab_label_get(&pool->priv->shared->device[device].name, name));
 	if (index == LAB_FRAME_NONE || !pool->state)
 		return refuse_address(pool, frame, attempt);
 	return refuse_state(pool, frame, index, lab_frame_state(pool, index), attempt,

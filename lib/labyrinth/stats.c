@@ -45,6 +45,8 @@ static void read_cache(const struct lab_cache *c, struct lab_lcore_stats *s)
 
 int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcore_stats *stats)
 {
+	char name[LAB_LABEL_MAX];
+
 	if (lcore < 1 || lcore > pool->priv->max_lcores)
 		return lab_fail(ENOENT, "pool '%s' has lcores 1..%u, not %u", pool->priv->name,
 				pool->priv->max_lcores, lcore);
@@ -53,7 +55,8 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 		return 0;
 	read_cache(lab_pool_cache(pool, lcore), stats);
 	stats->active = lab_get(&pool->priv->shared->slot[lcore].taken) != 0;
-	snprintf(stats->name, sizeof(stats->name), "%s", pool->priv->shared->slot[lcore].name);
+	snprintf(stats->name, sizeof(stats->name), "%.15s",
+		 lab_label_get(&pool->priv->shared->slot[lcore].name, name));
 	return 0;
 }
 

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (!seen || fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to))) {
 		perror("udp-client");
+		free(seen);
 		return 2;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));

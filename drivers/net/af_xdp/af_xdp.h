@@ -23,9 +23,9 @@
  * struct af_xdp - one open queue of one interface.
  *
  * The UMEM is the pool's whole memory in chunks of one frame, so a UMEM address is an offset from
- * @base, and any frame of the pool can be lent. A frame that is lent has its bit in @out set, and is
- * in one of two places: on its way to receive (fill ring, kernel, or RX ring; @rx_lent of them, at
- * most
+ * @base, and any frame of the pool can be lent. A frame that is lent has its bit in @out set, and
+ * is in one of two places: on its way to receive (fill ring, kernel, or RX ring; @rx_lent of them,
+ * at most
  * @rx_max), or to be sent (TX ring, kernel, or completion ring; @tx_lent of them, at most @tx_max).
  *
  * @rx_max is at most the size of the RX ring, @tx_max at most that of the completion ring: these

@@ -87,9 +87,8 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 		uint8_t freed = c->freed, found = lab_get(state);
 
-		/* What came from the depot may have been freed by any lcore. */
-		if (lab_unlikely(found != freed) &&
-		    lab_unlikely(len > c->foreign || found > LAB_STATE_FREE_LAST))
+		/* Freed here, or straight from the depot. */
+		if (found != freed && lab_unlikely(found != LAB_STATE_DEPOT || len > c->foreign))
 			return lab_alloc_slow(pool, gfp);
 		lab_put(state, (uint8_t)(freed + LAB_MAX_LCORES));
 	} else if (gfp & LAB_GFP_EXCLUSIVE) {

@@ -42,14 +42,14 @@ extern "C" {
  * The state byte of a frame says whose it is. It is the truth: a cache's or a magazine's entry for
  * the frame is believed only where the byte agrees.
  *
- *   0            free, never handed out
- *   1..96        free, last freed on lcore 1..96
+ *   0            free: in the depot, or loose in the cache that just took it from there
+ *   1..96        free: in the cache of lcore 1..96, which freed it (or took it by the block)
  *   97..192      held by whoever allocated on lcore 1..96
  *   193..253     lent to device 0..60
  *   254          in a bundle: the bundle's state says it for 32 frames at once
  *   255          retired
  */
-#define LAB_STATE_NEW          0u
+#define LAB_STATE_DEPOT        0u
 #define LAB_STATE_FREED(lcore) ((uint8_t)(lcore))
 #define LAB_STATE_FREE_LAST    LAB_STATE_FREED(LAB_MAX_LCORES)
 #define LAB_STATE_HELD(lcore)  ((uint8_t)(LAB_MAX_LCORES + (lcore)))
@@ -85,9 +85,9 @@ struct lab_cache {
 	uint32_t blocks; /* whole blocks: block[0..blocks) */
 	uint32_t limit;  /* most frames it may hold */
 	/*
-	 * Below this, objs[] came from the depot, and a byte may name any lcore as the last to
-	 * free; from here on this lcore freed the frames itself, and the byte must say so. May lie
-	 * above the loose frames until the next one is added.
+	 * Below this, objs[] came from the depot, and the bytes still say so; from here on this
+	 * lcore freed the frames itself, and the bytes must say that. May lie above the loose
+	 * frames until the next one is added.
 	 */
 	uint32_t foreign;
 	uint32_t in_bulk; /* loose frames that came back by the block since the last flush */

@@ -7,8 +7,8 @@
  * Bytes are relaxed atomics. A correct program orders every two steps on one frame itself: the
  * frame travels through a magazine (release, acquire), or from one thread to another by the
  * program's own means. An incorrect one (two threads free one frame in the same instant) gets two
- * entries for one byte: the byte names one of the two as the last to free, and the other's entry is
- * dropped when that lcore meets it, in an allocation or a flush.
+ * entries for one byte: the byte names one of the two caches, and the other's entry is dropped when
+ * that lcore meets it, in an allocation or a flush.
  */
 #ifndef FRAME_TABLE_H
 #define FRAME_TABLE_H

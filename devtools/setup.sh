@@ -4,7 +4,7 @@
 #
 # Installs the Debian packages that are missing.
 #
-#   devtools/setup.sh [GROUP...]     build dpdk af_xdp tests check models; default: all but models
+#   devtools/setup.sh [GROUP...]     build perf dpdk af_xdp tests check; default: all
 #
 # The group "build" is needed, every other one can be done without: where its packages cannot be had
 # (no root, no network, another distribution), a sentence says so and the script succeeds.
@@ -14,23 +14,23 @@ set -euo pipefail
 
 packages_of() {
 	case $1 in
-	build) echo gcc g++ libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev libjansson-dev ;;
+	build) echo gcc g++ libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev ;;
+	perf) echo libjansson-dev ;;
 	dpdk) echo libdpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils ;;
 	check) echo clang-format clang-tidy cppcheck ;;
-	models) echo spin ;;
 	*) return 1 ;;
 	esac
 }
 
 without() {
 	case $1 in
+	perf) echo "labyrinth-perf is not built" ;;
 	dpdk) echo "labyrinth-perf compares with no DPDK mempool" ;;
 	af_xdp) echo "the AF_XDP driver, the echo example and their tests are left out" ;;
 	tests) echo "some test suites are skipped" ;;
 	check) echo "the style and static checks are skipped" ;;
-	models) echo "the models are not checked" ;;
 	esac
 }
 
@@ -45,7 +45,7 @@ missing_of() {
 
 # What the build needs, whatever it was installed by.
 can_build() {
-	have gcc && have meson && have ninja && have pkg-config && pkg-config --exists numa jansson &&
+	have gcc && have meson && have ninja && have pkg-config && pkg-config --exists numa &&
 		echo 'int main(void) { return 0; }' |
 		gcc -x c - -lhugetlbfs -o /dev/null 2>/dev/null
 }
@@ -57,16 +57,16 @@ apt() {
 }
 
 groups=("$@")
-[ $# -gt 0 ] || groups=(build dpdk af_xdp tests check)
+[ $# -gt 0 ] || groups=(build perf dpdk af_xdp tests check)
 for group in "${groups[@]}"; do
 	packages_of "$group" >/dev/null ||
-		die "No package group is called '$group'. There are: build dpdk af_xdp tests check models."
+		die "No package group is called '$group'. There are: build perf dpdk af_xdp tests check."
 done
 
 if ! have dpkg-query || ! have apt-get; then
 	warn "This is not Debian, so nothing is installed. The packages are called there:" \
 		"$(for group in "${groups[@]}"; do packages_of "$group"; done | tr '\n' ' ')"
-	can_build || die "Without gcc, meson, ninja, pkg-config, libnuma, libhugetlbfs and libjansson nothing can be built."
+	can_build || die "Without gcc, meson, ninja, pkg-config, libnuma and libhugetlbfs nothing can be built."
 	exit 0
 fi
 

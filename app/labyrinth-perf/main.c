@@ -102,7 +102,7 @@ static int64_t choose_pages(const struct options *options, struct bench *bench)
 		bench->large_frames = 0;
 	need = hugepages_needed(options, bench->large_frames);
 	if (have < need && options->reserve) {
-		reserved = lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, (int64_t)(need - have));
+		reserved = lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, (uint64_t)(need - have));
 		if (reserved < 0) {
 			fprintf(stderr, "labyrinth-perf: --reserve: %s\n", lab_error_text());
 			reserved = 0;
@@ -320,6 +320,6 @@ int main(int argc, char **argv)
 	bench.cycles_overhead = machine.cycles_overhead;
 	rc = measure(&options, &machine, &bench);
 	if (reserved > 0)
-		lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, -reserved);
+		lab_hugepage_unreserve(LAB_PAGE_2M, LAB_NODE_ANY, (uint64_t)reserved);
 	return interrupted ? 130 : rc;
 }

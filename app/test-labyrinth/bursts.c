@@ -151,26 +151,6 @@ Test(bursts, one_wrong_frame_among_loose_ones)
 	close_scene(&s);
 }
 
-/* Frames that came back in bursts of 32, scattered, so that they travel as bundles. */
-static unsigned scatter(struct lab_pool *pool)
-{
-	void *frame[FRAMES], *mixed[FRAMES];
-	unsigned bundled = 0;
-
-	for (unsigned round = 0; round < 8; round++) {
-		for (unsigned i = 0; i < FRAMES; i += 32)
-			cr_assert_eq(lab_alloc_bulk(pool, frame + i, 32, 0), 0);
-		for (unsigned i = 0; i < FRAMES; i++)
-			mixed[i] = frame[round ? i : i * 1001 % FRAMES];
-		for (unsigned i = 0; i < FRAMES; i += 32)
-			cr_assert_eq(lab_free_bulk(pool, mixed + i, 32), 0);
-	}
-	conserved(pool, 0, 0);
-	for (unsigned i = 0; i < FRAMES; i++)
-		bundled += pool->state[i] == LAB_STATE_BUNDLED;
-	return bundled;
-}
-
 Test(bursts, one_wrong_frame_among_bundles)
 {
 	static const unsigned lengths[] = {1, 32, 40, 96};

@@ -121,7 +121,7 @@ Test(config, zero_defaults)
 	cr_assert_eq(lab_pool_exclusive(pool), 1);
 	cr_assert_eq(lab_pool_max_lcores(pool), 32);
 	cr_assert_null(lab_pool_fallback(pool));
-	cr_assert_geq(lab_pool_node(pool), 0);
+	cr_assert_geq(lab_pool_node(pool), LAB_NODE(0));
 	end_whole(pool);
 }
 

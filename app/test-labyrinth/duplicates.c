@@ -12,7 +12,7 @@
 TestSuite(duplicates, .timeout = 60);
 
 #define SMALL  256u
-#define ROUNDS 4000
+#define ROUNDS 10000
 
 static struct {
 	struct lab_pool *pool;
@@ -58,15 +58,23 @@ static void take_all_and_return(unsigned self)
 static void *freer(void *arg)
 {
 	unsigned self = arg != NULL;
-	void *own = NULL;
+	uint64_t random = 77 + self;
+	uint8_t *state;
+	void *own;
 
+	pin_to(self);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		/* Whoever allocated it, the frame's line may lie with either. */
 		if (self == (round & 1))
 			race.frame = lab_alloc(race.pool, LAB_GFP_ATOMIC);
 		gate_pass(&race.gate);
 		own = race.frame;
+		state = &race.pool->state[lab_frame_index(race.pool, own)];
+		__atomic_load_n(state, __ATOMIC_RELAXED); /* now both CPUs have its line */
 		gate_pass(&race.gate);
+		/* The gate lets its last comer go first, by about a cache line's travel. */
+		for (volatile unsigned wait = random_below(&random, 100); wait; wait--)
+			;
 		race.rc[self] = lab_free(race.pool, own);
 		gate_pass(&race.gate);
 		if (self)
@@ -107,16 +115,77 @@ Test(duplicates, freed_at_the_same_instant_and_never_handed_out_twice)
 	end_whole(race.pool);
 }
 
+/* Another thread, and what it frees as well. */
+struct second {
+	struct lab_pool *pool;
+	void *frame;
+	int rc;
+	struct gate gate;
+};
+
+/* A frame leaves its bundle by compare-and-swap: of two frees at once exactly one is believed. */
+static void *bundle_freer(void *arg)
+{
+	struct second *second = arg;
+
+	pin_to(1);
+	for (;;) {
+		gate_pass(&second->gate);
+		if (!second->frame)
+			return NULL;
+		second->rc = lab_free(second->pool, second->frame);
+		gate_pass(&second->gate);
+		lab_lcore_unregister(second->pool);
+		gate_pass(&second->gate);
+	}
+}
+
+Test(duplicates, a_bundled_frame_freed_at_the_same_instant)
+{
+	struct second second = {.pool = small_pool(1024, 0), .gate = {.threads = 2}};
+	struct lab_pool *pool = second.pool;
+	struct lab_pool_stats stats;
+	void *frame[LAB_BLOCK_FRAMES];
+	unsigned bundled = 0;
+	pthread_t thread;
+	int rc;
+
+	cr_assert_eq(pthread_create(&thread, NULL, bundle_freer, &second), 0);
+	pin_to(0);
+	for (unsigned round = 0; round < 2000; round++) {
+		scatter(pool);
+		cr_assert_eq(lab_alloc_bulk(pool, frame, LAB_BLOCK_FRAMES, 0), 0);
+		second.frame = frame[round % LAB_BLOCK_FRAMES];
+		if (pool->state[lab_frame_index(pool, second.frame)] != LAB_STATE_BUNDLED) {
+			cr_assert_eq(lab_free_bulk(pool, frame, LAB_BLOCK_FRAMES), 0);
+			continue;
+		}
+		bundled++;
+		gate_pass(&second.gate);
+		rc = lab_free(pool, second.frame);
+		gate_pass(&second.gate);
+		cr_assert_eq(rc + second.rc, -EALREADY, "round %u: %d and %d", round, rc,
+			     second.rc);
+		gate_pass(&second.gate);
+		frame[round % LAB_BLOCK_FRAMES] = frame[0];
+		cr_assert_eq(lab_free_bulk(pool, frame + 1, LAB_BLOCK_FRAMES - 1), 0);
+		if (round % 64 == 0)
+			allocatable_once(pool, 1024);
+		lab_lcore_unregister(pool);
+	}
+	second.frame = NULL;
+	gate_pass(&second.gate);
+	pthread_join(thread, NULL);
+	cr_assert_gt(bundled, 50, "only %u rounds were about bundles", bundled);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.dropped, 0);
+	end_whole(pool);
+}
+
 /*
  * The race made by hand, so that it happens each time: the second free is shown the byte that it
  * would have read in that instant.
  */
-struct second {
-	struct lab_pool *pool;
-	void *frame;
-	struct gate gate;
-};
-
 static void *second_free(void *arg)
 {
 	struct second *second = arg;
@@ -263,6 +332,7 @@ static void *rusher(void *arg)
 	unsigned self = arg != NULL;
 	void *frame[64];
 
+	pin_to(self);
 	for (unsigned round = 0; round < 600; round++) {
 		unsigned n = round % 3 == 0 ? 1 : round % 3 == 1 ? 32 : 40, got;
 

@@ -67,8 +67,9 @@ Test(hugepage, no_such_size_or_node)
 		cr_assert_eq(lab_hugepage_free(no_size[i], LAB_NODE_ANY), -EINVAL, "%zu",
 			     no_size[i]);
 		cr_assert_eq(errno, EINVAL);
-		text_has("hugepages", "cannot be read", NULL);
+		text_has("no hugepages of", NULL);
 		cr_assert_eq(lab_hugepage_reserve(no_size[i], LAB_NODE_ANY, 1), -EINVAL);
+		cr_assert_eq(lab_hugepage_unreserve(no_size[i], LAB_NODE_ANY, 1), -EINVAL);
 	}
 	cr_assert_eq(lab_hugepage_free(LAB_PAGE_2M, LAB_NODE(4711)), -EINVAL);
 	text_has("node4711", NULL);
@@ -100,10 +101,16 @@ Test(hugepage, reserve_and_give_back)
 	if (got == 0)
 		cr_skip_test("the kernel finds no contiguous 2 MiB");
 	cr_assert_eq(total_of(LAB_PAGE_2M), before + (uint64_t)got);
-	returned = lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, -got);
-	cr_assert_eq(returned, -got);
+	returned = lab_hugepage_unreserve(LAB_PAGE_2M, LAB_NODE_ANY, (uint64_t)got);
+	cr_assert_eq(returned, got);
 	cr_assert_eq(total_of(LAB_PAGE_2M), before);
 	cr_assert_eq(lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, 0), 0);
+	cr_assert_eq(lab_hugepage_unreserve(LAB_PAGE_2M, LAB_NODE_ANY, 0), 0);
+	/* More than the machine has memory for, up to what would overflow a sum. */
+	cr_assert_eq(lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, (uint64_t)1 << 40), -EINVAL);
+	text_has("1099511627776 pages of 2048 KiB", "the machine has memory for", NULL);
+	cr_assert_eq(lab_hugepage_reserve(LAB_PAGE_2M, LAB_NODE_ANY, UINT64_MAX), -EINVAL);
+	cr_assert_eq(total_of(LAB_PAGE_2M), before);
 }
 
 static void reserve_as_a_user(void *arg)

@@ -210,7 +210,8 @@ Test(ownership, pointer_outside_any_pool)
 
 	for (unsigned i = 0; i < sizeof(outside) / sizeof(outside[0]); i++)
 		REFUSED(lab_free(pool, outside[i]), EFAULT, LAB_REFUSED_OUTSIDE, outside[i],
-			LAB_FRAME_NONE, "free of ", "in no pool of this process");
+			LAB_FRAME_NONE, "free of ",
+			outside[i] ? "in no pool of this process" : "NULL");
 	free(heap);
 	cr_assert_eq(lab_free(pool, one), 0);
 	end_whole(pool);

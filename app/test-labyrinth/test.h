@@ -161,6 +161,27 @@ static inline void allocatable_once(struct lab_pool *pool, uint64_t count)
 	free(all);
 }
 
+/* Lets all frames come back in bursts of 32, scattered over the pool, so that they travel as
+ * bundles from then on. Returns how many do. */
+static inline unsigned scatter(struct lab_pool *pool)
+{
+	uint32_t frames = (uint32_t)lab_pool_frames(pool), bundled = 0;
+	void **frame = calloc(2 * (size_t)frames, sizeof(*frame)), **mixed = frame + frames;
+
+	for (unsigned round = 0; round < 8; round++) {
+		for (uint32_t i = 0; i < frames; i += 32)
+			cr_assert_eq(lab_alloc_bulk(pool, frame + i, 32, 0), 0);
+		for (uint32_t i = 0; i < frames; i++)
+			mixed[i] = frame[round ? i : i * 1001 % frames];
+		for (uint32_t i = 0; i < frames; i += 32)
+			cr_assert_eq(lab_free_bulk(pool, mixed + i, 32), 0);
+	}
+	free(frame);
+	for (uint32_t i = 0; i < frames; i++)
+		bundled += pool->state[i] == LAB_STATE_BUNDLED;
+	return bundled;
+}
+
 /* Nothing is held, all come out once, and the memory goes back. */
 static inline void end_whole(struct lab_pool *pool)
 {

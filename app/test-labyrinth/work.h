@@ -44,6 +44,24 @@ static inline double seconds_now(void)
 	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Puts the calling thread on the @which-th CPU that it may use, so that two that are to meet in one
+ * instant do not share one. On a machine with fewer it changes nothing. */
+static inline void pin_to(unsigned which)
+{
+	cpu_set_t may, one;
+
+	if (sched_getaffinity(0, sizeof(may), &may) != 0 || CPU_COUNT(&may) <= (int)which)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &may) || which-- != 0)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		return;
+	}
+}
+
 /* All threads leave together; they yield after a while, for machines with fewer CPUs. */
 struct gate {
 	uint32_t threads;

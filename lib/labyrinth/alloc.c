@@ -42,7 +42,8 @@ static unsigned take_cached(struct lab_pool *pool, struct lab_cache *c, void **f
 		return pool->priv->bulk->take(pool, c, frames, n);
 	len = lab_cache_len(c);
 	got = len < n ? len : n;
-	memcpy(frames, &c->objs[len - got], got * sizeof(*frames));
+	if (got)
+		memcpy(frames, &c->objs[len - got], got * sizeof(*frames));
 	lab_cache_set_len(c, len - got);
 	return got;
 }
@@ -96,7 +97,7 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
 	got = take(pool, c, frames, n);
 	lab_cache_count_allocs(c, got);
 	if (lab_unlikely(got < n))
-		lab_put(&c->misses, c->misses + 1);
+		lab_store(&c->misses, c->misses + 1);
 	if (gfp & LAB_GFP_ZERO)
 		zero(frames, got);
 	return got;
@@ -115,7 +116,7 @@ int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gf
 		return -errno;
 	got = take(pool, c, frames, n);
 	if (lab_unlikely(got < n)) {
-		lab_put(&c->misses, c->misses + 1);
+		lab_store(&c->misses, c->misses + 1);
 		give(pool, c, frames, got);
 		return -ENOMEM;
 	}

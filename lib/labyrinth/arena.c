@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,19 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14, asm-generic/mman-common.h */
 #endif
+
+/* Held from the mapping of memory until a child would not inherit it. */
+static pthread_mutex_t mapping = PTHREAD_MUTEX_INITIALIZER;
+
+void lab_arena_before_fork(void)
+{
+	pthread_mutex_lock(&mapping);
+}
+
+void lab_arena_after_fork(void)
+{
+	pthread_mutex_unlock(&mapping);
+}
 
 /* MemAvailable of the machine in bytes, or all there is if it does not tell. */
 static uint64_t memory_available(void)
@@ -43,7 +57,7 @@ static int fail_short(const struct lab_arena_request *r, int err)
 {
 	uint64_t need = r->bytes / r->page_size;
 	int64_t have = lab_hugepage_free(r->page_size, r->node);
-	char size[16], advice[256], where[32] = "";
+	char size[32], advice[256], where[32] = "";
 
 	if (r->node != LAB_NODE_ANY)
 		snprintf(where, sizeof(where), " on node %d", r->node - 1);
@@ -122,18 +136,22 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 				"pool '%s' needs %zu MiB of ordinary memory and %" PRIu64
 				" MiB are available: ask for fewer frames",
 				r->owner, r->bytes >> 20, memory_available() >> 20);
+	pthread_mutex_lock(&mapping);
 	err = map_segments(a, r);
-	if (err)
+	if (err) {
+		pthread_mutex_unlock(&mapping);
 		return err;
+	}
+	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
+	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0))
+		err = lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
+			       strerror(errno));
+	pthread_mutex_unlock(&mapping);
+	if (err)
+		goto unmap;
 	err = lab_numa_place(a->base, a->bytes, node, strict);
 	if (err)
 		goto unmap;
-	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
-	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0)) {
-		err = lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
-			       strerror(errno));
-		goto unmap;
-	}
 	if (madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0) {
 		if (errno == EINVAL)
 			err = lab_fail(ENOSYS,
@@ -149,8 +167,7 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 		goto unmap;
 	}
 	if (r->page_size == LAB_PAGE_4K)
-		mlock(a->base,
-		      a->bytes); /* as far as RLIMIT_MEMLOCK lets us; hugepages never move */
+		mlock(a->base, a->bytes); /* as far as RLIMIT_MEMLOCK lets us */
 	a->node = lab_numa_node_of(a->base);
 	return 0;
 unmap:
@@ -191,22 +208,25 @@ int lab_arena_phys(const struct lab_arena *a, uint64_t *phys)
 int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem)
 {
 	struct rlimit limit = {0};
-	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err = 0;
+	char *p;
 
-	if (p == MAP_FAILED)
-		return lab_fail(ENOMEM, "pool '%s' cannot have %zu KiB for its tables (%s)", owner,
-				bytes >> 10, strerror(errno));
-	if (madvise(p, bytes, MADV_DONTFORK) < 0 || madvise(p, bytes, MADV_POPULATE_WRITE) < 0) {
-		int err = errno;
-
-		munmap(p, bytes);
-		return lab_fail(err, "pool '%s' cannot populate %zu KiB for its tables (%s)", owner,
+	pthread_mutex_lock(&mapping);
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || madvise(p, bytes, MADV_DONTFORK) < 0)
+		err = errno;
+	pthread_mutex_unlock(&mapping);
+	if (!err && madvise(p, bytes, MADV_POPULATE_WRITE) < 0)
+		err = errno;
+	if (err) {
+		if (p != MAP_FAILED)
+			munmap(p, bytes);
+		return lab_fail(err, "pool '%s' cannot have %zu KiB for its tables (%s)", owner,
 				bytes >> 10, strerror(err));
 	}
 	/* Swapped-out tables would page-fault on the data path. */
 	if (mlock(p, bytes) < 0 && must_lock) {
-		int err = errno;
-
+		err = errno;
 		getrlimit(RLIMIT_MEMLOCK, &limit);
 		munmap(p, bytes);
 		return lab_fail(

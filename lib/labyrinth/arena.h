@@ -72,6 +72,13 @@ int lab_arena_phys(const struct lab_arena *arena, uint64_t *phys);
  */
 int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem);
 
+/**
+ * lab_arena_before_fork(), lab_arena_after_fork() - handlers for fork(): no fork falls between the
+ * mapping of memory and its exclusion from children. The second one is for parent and child.
+ */
+void lab_arena_before_fork(void);
+void lab_arena_after_fork(void);
+
 /** lab_metadata_unmap() - the reverse. */
 void lab_metadata_unmap(void *mem, size_t bytes);
 

@@ -44,14 +44,14 @@ LAB_INLINE unsigned pop_loose(struct lab_pool *pool, struct lab_cache *c, void *
 	while (got + dropped < most) {
 		void *frame = *--top;
 		uint8_t *state = table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
-		uint8_t found = lab_get(state);
+		uint8_t found = lab_load(state);
 
 		if (lab_unlikely(found != (foreign ? LAB_STATE_DEPOT : freed))) {
 			lab_cache_drop(pool, c, (uint32_t)number_of(pool, frame));
 			dropped++;
 			continue;
 		}
-		lab_put(state, held);
+		lab_store(state, held);
 		frames[got++] = frame;
 	}
 	lab_cache_set_len(c, len - got - dropped);
@@ -80,7 +80,7 @@ LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **fra
 
 		if (lab_unlikely(!lab_bundle_is(bundle, c->freed)))
 			return 0;
-		lab_put(&bundle->state, (uint8_t)(c->freed + LAB_MAX_LCORES));
+		lab_store(&bundle->state, (uint8_t)(c->freed + LAB_MAX_LCORES));
 		lab_lanes_generate_listed(frames, bundle->frame, base);
 	} else {
 		uint64_t number = (uint64_t)entry << LAB_BLOCK_SHIFT;
@@ -126,21 +126,21 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 
 	if (lab_unlikely(number >= pool->frames))
 		return 0;
-	owner = lab_get(&pool->state[number]);
+	owner = lab_load(&pool->state[number]);
 	if (owner == LAB_STATE_BUNDLED) {
 		struct lab_bundle *bundle = lab_bundle_of(pool, number);
 		lab_lane diff = {0};
 
-		owner = lab_get(&bundle->state);
+		owner = lab_load(&bundle->state);
 		if (lab_unlikely(!LAB_STATE_IS_HELD(owner)) ||
-		    lab_unlikely(lab_get(&bundle->left) != LAB_BLOCK_FRAMES))
+		    lab_unlikely(lab_load(&bundle->left) != LAB_BLOCK_FRAMES))
 			return 0;
 		lab_lanes_differ_listed(frames, bundle->frame, (uint64_t)(uintptr_t)pool->base,
 					&diff);
 		if (lab_unlikely(!lab_lane_zero(&diff)))
 			return 0;
-		lab_put(&bundle->state, c->freed);
-		entry = lab_get(&pool->home[number]) | LAB_BUNDLE;
+		lab_store(&bundle->state, c->freed);
+		entry = lab_load(&pool->home[number]) | LAB_BUNDLE;
 	} else {
 		lab_lane diff, freed = LAB_SPLAT(c->freed);
 
@@ -166,7 +166,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
  */
 static inline void came_in_bulk(struct lab_pool *pool, struct lab_cache *c)
 {
-	lab_put(&c->in_bulk, c->in_bulk + LAB_BLOCK_FRAMES);
+	lab_store(&c->in_bulk, c->in_bulk + LAB_BLOCK_FRAMES);
 	if (c->in_bulk > pool->depot->capacity && !c->broken)
 		lab_cache_bundle_newest(pool, c);
 }
@@ -188,8 +188,8 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 		uint64_t number = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
 
 		if (lab_likely(number < total) &&
-		    lab_likely(LAB_STATE_IS_HELD(lab_get(&state[number])))) {
-			lab_put(&state[number], freed);
+		    lab_likely(LAB_STATE_IS_HELD(lab_load(&state[number])))) {
+			lab_store(&state[number], freed);
 			*top++ = frames[i];
 		} else if (number < total && lab_bundle_leave(pool, c, number, freed)) {
 			*top++ = frames[i];

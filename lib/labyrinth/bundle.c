@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct lab_bundle) == LAB_BUNDLE_BYTES,
 
 static void put_back(struct lab_pool *pool, struct lab_bundle *bundle)
 {
-	lab_put(&bundle->state, LAB_STATE_DEPOT);
+	lab_store(&bundle->state, LAB_STATE_DEPOT);
 	lab_depot_push(pool->bundles, LAB_DEPOT_EMPTY, (struct lab_magazine *)(void *)bundle);
 }
 
@@ -30,13 +30,13 @@ int lab_bundle_form(struct lab_pool *pool, struct lab_cache *c, const uint32_t *
 	if (!mag)
 		return 0;
 	number = lab_depot_number(pool->bundles, mag);
-	lab_put(&bundle->state, c->freed);
-	lab_put(&bundle->left, LAB_BLOCK_FRAMES);
+	lab_store(&bundle->state, c->freed);
+	lab_store(&bundle->left, LAB_BLOCK_FRAMES);
 	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++) {
 		bundle->frame[i] = frame[i];
-		lab_put(&pool->home[frame[i]], number);
+		lab_store(&pool->home[frame[i]], number);
 		/* Release: whoever reads the byte finds the home, and a bundle that is free. */
-		lab_put_after(&pool->state[frame[i]], (uint8_t)LAB_STATE_BUNDLED);
+		lab_store_release(&pool->state[frame[i]], (uint8_t)LAB_STATE_BUNDLED);
 	}
 	*entry = number | LAB_BUNDLE;
 	return 1;
@@ -47,7 +47,7 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
 	uint32_t len = lab_cache_len(c);
 
-	if (lab_unlikely(lab_get(&bundle->state) != c->freed)) {
+	if (lab_unlikely(lab_load(&bundle->state) != c->freed)) {
 		/* The bundle is another's: this entry is the trace of a whole bundle freed twice in
 		 * one instant. Its owner has the frames, and the descriptor. */
 		for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++)
@@ -57,12 +57,12 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 	for (unsigned i = LAB_BLOCK_FRAMES; i-- > 0;) {
 		uint32_t frame = bundle->frame[i];
 
-		if (lab_unlikely(lab_get(&pool->state[frame]) != LAB_STATE_BUNDLED ||
+		if (lab_unlikely(lab_load(&pool->state[frame]) != LAB_STATE_BUNDLED ||
 				 lab_bundle_of(pool, frame) != bundle)) {
 			lab_cache_drop(pool, c, frame); /* it left: likewise */
 			continue;
 		}
-		lab_put(&pool->state[frame], c->freed);
+		lab_store(&pool->state[frame], c->freed);
 		c->objs[len++] = lab_frame_at(pool, frame);
 	}
 	lab_cache_set_len(c, len);
@@ -74,7 +74,7 @@ int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t
 	struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
 
 	if (lab_likely(lab_bundle_is(bundle, from))) {
-		lab_put(&bundle->state, to);
+		lab_store(&bundle->state, to);
 		return 1;
 	}
 	/* Not whole: to be taken apart by one lcore, even if two list it. Here it is this one's
@@ -95,14 +95,14 @@ int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame,
 	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED)
 		return 0;
 	bundle = lab_bundle_of(pool, frame);
-	if (!LAB_STATE_IS_HELD(lab_get(&bundle->state)))
+	if (!LAB_STATE_IS_HELD(lab_load(&bundle->state)))
 		return 0;
 	/* Relaxed: one of several frees of this frame wins; what was done with the frame before is
 	 * the program's to order, as with any byte. */
 	if (!__atomic_compare_exchange_n(state, &expected, to, 0, __ATOMIC_RELAXED,
 					 __ATOMIC_RELAXED))
 		return 0;
-	lab_put(&c->broken, REST);
+	lab_store(&c->broken, REST);
 	/* Acquire and release: the last one out reuses the descriptor after all others have read
 	 * it. */
 	if (__atomic_sub_fetch(&bundle->left, 1, __ATOMIC_ACQ_REL) == 0)

@@ -45,21 +45,21 @@ static inline struct lab_bundle *lab_bundle_at(const struct lab_pool *pool, uint
 /** lab_bundle_of() - the bundle of a frame whose byte says that it is in one. */
 static inline struct lab_bundle *lab_bundle_of(const struct lab_pool *pool, uint64_t frame)
 {
-	return lab_bundle_at(pool, lab_get(&pool->home[frame]));
+	return lab_bundle_at(pool, lab_load(&pool->home[frame]));
 }
 
 /** lab_bundle_is() - 1 if the bundle is whole and in state @state. */
 static inline int lab_bundle_is(const struct lab_bundle *bundle, uint8_t state)
 {
-	return lab_get(&bundle->state) == state && lab_get(&bundle->left) == LAB_BLOCK_FRAMES;
+	return lab_load(&bundle->state) == state && lab_load(&bundle->left) == LAB_BLOCK_FRAMES;
 }
 
 /** lab_frame_state() - a frame's state, wherever it is written. */
 static inline uint8_t lab_frame_state(const struct lab_pool *pool, uint64_t frame)
 {
-	uint8_t state = lab_get(&pool->state[frame]);
+	uint8_t state = lab_load(&pool->state[frame]);
 
-	return state == LAB_STATE_BUNDLED ? lab_get(&lab_bundle_of(pool, frame)->state) : state;
+	return state == LAB_STATE_BUNDLED ? lab_load(&lab_bundle_of(pool, frame)->state) : state;
 }
 
 /**

@@ -60,7 +60,7 @@ static void *frame_of(const struct lab_pool *pool, uint32_t number)
 
 void lab_cache_drop(struct lab_pool *pool, struct lab_cache *c, uint32_t frame)
 {
-	lab_put(&c->dropped, c->dropped + 1);
+	lab_store(&c->dropped, c->dropped + 1);
 	lab_report_duplicate(pool, frame);
 }
 
@@ -69,9 +69,9 @@ static void refill_loose(struct lab_pool *pool, struct lab_cache *c, const struc
 	uint32_t len = lab_cache_len(c) + mag->count;
 
 	lab_frames_from_numbers(c->objs + lab_cache_len(c), mag->item, mag->count, pool->base);
-	lab_put(&c->foreign, len);
+	lab_store(&c->foreign, len);
 	lab_cache_set_len(c, len);
-	lab_put(&c->refilled, c->refilled + mag->count);
+	lab_store(&c->refilled, c->refilled + mag->count);
 }
 
 /* A block whose bytes disagree, or a bundle that is not whole: its frames become loose ones of this
@@ -88,11 +88,11 @@ static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_
 	}
 	len = lab_cache_len(c);
 	for (uint32_t f = first; f < first + LAB_BLOCK_FRAMES; f++) {
-		if (lab_get(&pool->state[f]) != from) {
+		if (lab_load(&pool->state[f]) != from) {
 			lab_cache_drop(pool, c, f);
 			continue;
 		}
-		lab_put(&pool->state[f], c->freed);
+		lab_store(&pool->state[f], c->freed);
 		c->objs[len++] = frame_of(pool, f);
 	}
 	lab_cache_set_len(c, len);
@@ -127,7 +127,7 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 			break_block(pool, c, mag->item[i], LAB_STATE_DEPOT);
 	}
 	lab_cache_set_blocks(c, blocks);
-	lab_put(&c->refilled, c->refilled + ((uint64_t)count << LAB_BLOCK_SHIFT));
+	lab_store(&c->refilled, c->refilled + ((uint64_t)count << LAB_BLOCK_SHIFT));
 }
 
 int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
@@ -155,7 +155,7 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 static inline int is_true(const struct lab_pool *pool, const struct lab_cache *c, uint32_t frame,
 			  int foreign)
 {
-	uint8_t found = lab_get(&pool->state[frame]);
+	uint8_t found = lab_load(&pool->state[frame]);
 
 	return lab_likely(found == c->freed) || (foreign && found == LAB_STATE_DEPOT);
 }
@@ -169,12 +169,12 @@ static uint32_t to_depot(struct lab_pool *pool, struct lab_cache *c, uint32_t *f
 	uint32_t kept, i = 0;
 
 	/* By far the commonest: all of them were freed here. */
-	for (; i < n && lab_likely(lab_get(&state[frame[i]]) == freed); i++)
-		lab_put(&state[frame[i]], LAB_STATE_DEPOT);
+	for (; i < n && lab_likely(lab_load(&state[frame[i]]) == freed); i++)
+		lab_store(&state[frame[i]], LAB_STATE_DEPOT);
 	for (kept = i; i < n; i++) {
 		frame[kept] = frame[i];
 		if (lab_likely(is_true(pool, c, frame[i], i < foreign))) {
-			lab_put(&state[frame[i]], LAB_STATE_DEPOT);
+			lab_store(&state[frame[i]], LAB_STATE_DEPOT);
 			kept++;
 		} else {
 			lab_cache_drop(pool, c, frame[i]);
@@ -192,10 +192,10 @@ static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_m
 	lab_numbers_from_frames(item, c->objs, n, pool->base);
 	if (pool->state)
 		kept = to_depot(pool, c, item, n, c->foreign);
-	lab_put(&c->flushed, c->flushed + kept);
+	lab_store(&c->flushed, c->flushed + kept);
 	mag->count += kept;
 	memmove(c->objs, c->objs + n, (len - n) * sizeof(c->objs[0]));
-	lab_put(&c->foreign, c->foreign > n ? c->foreign - n : 0);
+	lab_store(&c->foreign, c->foreign > n ? c->foreign - n : 0);
 	lab_cache_set_len(c, len - n);
 }
 
@@ -211,7 +211,7 @@ static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_
 		else
 			break_block(pool, c, c->block[i], c->freed);
 	}
-	lab_put(&c->flushed, c->flushed + ((uint64_t)(kept - mag->count) << LAB_BLOCK_SHIFT));
+	lab_store(&c->flushed, c->flushed + ((uint64_t)(kept - mag->count) << LAB_BLOCK_SHIFT));
 	mag->count = kept;
 	memmove(c->block, c->block + n, (c->blocks - n) * sizeof(c->block[0]));
 	lab_cache_set_blocks(c, c->blocks - n);
@@ -234,7 +234,7 @@ static int group(struct lab_pool *pool, struct lab_cache *c, uint32_t at, uint32
 	if (!in_order || number[0] % LAB_BLOCK_FRAMES)
 		return lab_bundle_form(pool, c, number, entry);
 	for (uint32_t i = 0; i < LAB_BLOCK_FRAMES; i++)
-		lab_put(&pool->state[number[i]], c->freed);
+		lab_store(&pool->state[number[i]], c->freed);
 	*entry = number[0] >> LAB_BLOCK_SHIFT;
 	return 1;
 }
@@ -260,7 +260,7 @@ static void regroup(struct lab_pool *pool, struct lab_cache *c)
 		blocks++;
 	}
 	memmove(c->objs, c->objs + done, (len - done) * sizeof(c->objs[0]));
-	lab_put(&c->foreign, c->foreign > done ? c->foreign - done : 0);
+	lab_store(&c->foreign, c->foreign > done ? c->foreign - done : 0);
 	lab_cache_set_len(c, len - done);
 	lab_cache_set_blocks(c, blocks);
 }
@@ -276,10 +276,10 @@ static int flush(struct lab_pool *pool, struct lab_cache *c)
 	mag->count = 0;
 	if (lab_cache_len(c) >= pool->depot->capacity) {
 		if (c->broken)
-			lab_put(&c->broken, c->broken - 1);
+			lab_store(&c->broken, c->broken - 1);
 		else if (pool->state && c->in_bulk >= pool->depot->capacity / 2)
 			regroup(pool, c);
-		lab_put(&c->in_bulk, 0);
+		lab_store(&c->in_bulk, 0);
 	}
 	/*
 	 * One of the two fills a magazine: with fewer than a magazine's worth of each there are

@@ -23,27 +23,27 @@ static inline uint32_t lab_cache_len(const struct lab_cache *c)
  */
 static inline void lab_cache_set_len(struct lab_cache *c, uint32_t len)
 {
-	lab_put_after(&c->word, (c->word & ~LAB_LEN_MASK) | len);
+	lab_store_release(&c->word, (c->word & ~LAB_LEN_MASK) | len);
 }
 
 /** lab_cache_own_from_here() - before a frame of this lcore's own is added to objs[]. */
 static inline void lab_cache_own_from_here(struct lab_cache *c)
 {
 	if (c->foreign > lab_cache_len(c))
-		lab_put(&c->foreign, lab_cache_len(c));
+		lab_store(&c->foreign, lab_cache_len(c));
 }
 
 /** lab_cache_set_blocks() - likewise for block[]. */
 static inline void lab_cache_set_blocks(struct lab_cache *c, uint32_t blocks)
 {
-	lab_put(&c->loose_max, c->limit - (blocks << LAB_BLOCK_SHIFT));
-	lab_put_after(&c->blocks, blocks);
+	lab_store(&c->loose_max, c->limit - (blocks << LAB_BLOCK_SHIFT));
+	lab_store_release(&c->blocks, blocks);
 }
 
 /** lab_cache_count_allocs() - @n frames more were handed out. */
 static inline void lab_cache_count_allocs(struct lab_cache *c, uint64_t n)
 {
-	lab_put(&c->word, c->word + (n << LAB_LEN_BITS));
+	lab_store(&c->word, c->word + (n << LAB_LEN_BITS));
 }
 
 static inline uint32_t lab_cache_count(const struct lab_cache *c)

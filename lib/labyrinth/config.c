@@ -35,7 +35,7 @@ uint32_t lab_config_capacity(const struct lab_pool_config *c)
 
 static int check_page_size(struct lab_pool_config *c)
 {
-	char size[16];
+	char size[32];
 
 	if (c->page_size == 0) {
 		c->page_size = lab_hugepage_default();

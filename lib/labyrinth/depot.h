@@ -6,8 +6,8 @@
  *
  * A stack's head is one 64-bit word: bits 0-23 the top magazine's number + 1 (0: empty), bits 24-63
  * a tag that each pop increments. A stalled pop whose compare-and-swap would succeed wrongly (ABA)
- * needs the tag to come round to the very same value: 2^40 pops, each of a contended cache line, at
- * 120 ns a transfer 36 hours of nothing else while the thread sleeps between two instructions.
+ * needs the tag to come round to the very same value: 2^40 pops, a thousand
+ * thousand million, while the thread sleeps between two instructions.
  *
  * Nobody waits: a thread stopped anywhere holds at most the magazines it has popped.
  */

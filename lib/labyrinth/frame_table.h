@@ -17,13 +17,6 @@
 
 #include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_layout.h>
-#include <labyrinth/lab_stats.h>
-
-/** lab_state_is_held() - 1 if a byte says that somebody holds the frame. */
-static inline int lab_state_is_held(uint8_t state)
-{
-	return LAB_STATE_IS_HELD(state);
-}
 
 static inline int lab_state_is_lent(uint8_t state)
 {
@@ -51,8 +44,8 @@ static inline uint64_t lab_block_word(uint8_t state)
 /** lab_block_is() - 1 if all 32 bytes are those of @value. */
 static inline int lab_block_is(const uint64_t *word, uint64_t value)
 {
-	return ((lab_get(&word[0]) ^ value) | (lab_get(&word[1]) ^ value) |
-		(lab_get(&word[2]) ^ value) | (lab_get(&word[3]) ^ value)) == 0;
+	return ((lab_load(&word[0]) ^ value) | (lab_load(&word[1]) ^ value) |
+		(lab_load(&word[2]) ^ value) | (lab_load(&word[3]) ^ value)) == 0;
 }
 
 /**
@@ -63,16 +56,12 @@ static inline int lab_block_move(uint64_t *word, uint64_t from, uint64_t to)
 {
 	if (lab_unlikely(!lab_block_is(word, from)))
 		return 0;
-	lab_put(&word[0], to);
-	lab_put(&word[1], to);
-	lab_put(&word[2], to);
-	lab_put(&word[3], to);
+	lab_store(&word[0], to);
+	lab_store(&word[1], to);
+	lab_store(&word[2], to);
+	lab_store(&word[3], to);
 	return 1;
 }
-
-/** lab_frame_table_count() - count a pool's frames by state into @census (its other fields stay).
- * The state does not tell depot and caches apart: all that is free counts as free. */
-void lab_frame_table_count(const struct lab_pool *pool, struct lab_pool_stats *census);
 
 /** lab_frame_table_count_state() - how many bytes are exactly @wanted. */
 uint64_t lab_frame_table_count_state(const uint8_t *state, uint64_t frames, uint8_t wanted);

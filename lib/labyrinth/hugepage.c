@@ -37,6 +37,18 @@ static int hugepage_sizes(long sizes[MAX_SIZES])
 	return n < 0 ? 0 : n;
 }
 
+int lab_hugepage_exists(size_t size)
+{
+	long sizes[MAX_SIZES];
+	int n = hugepage_sizes(sizes);
+
+	for (int i = 0; i < n; i++) {
+		if ((size_t)sizes[i] == size)
+			return 1;
+	}
+	return 0;
+}
+
 /* The sysfs folder of a size, of one node or of the whole machine. */
 static void counter_path(char *path, size_t len, size_t size, int node, const char *counter)
 {
@@ -54,6 +66,10 @@ static int64_t read_counter(size_t size, int node, const char *counter)
 	uint64_t value;
 	FILE *f;
 
+	if (!lab_hugepage_exists(size) || node < 0)
+		return lab_fail(EINVAL,
+				"this machine has no hugepages of %zu bytes on node argument %d",
+				size, node);
 	counter_path(path, sizeof(path), size, node, counter);
 	f = fopen(path, "re");
 	if (!f)
@@ -86,18 +102,6 @@ int lab_hugepage_list(struct lab_hugepage_info *info, unsigned n)
 	return found;
 }
 
-int lab_hugepage_exists(size_t size)
-{
-	long sizes[MAX_SIZES];
-	int n = hugepage_sizes(sizes);
-
-	for (int i = 0; i < n; i++) {
-		if ((size_t)sizes[i] == size)
-			return 1;
-	}
-	return 0;
-}
-
 size_t lab_hugepage_default(void)
 {
 	long sizes[MAX_SIZES];
@@ -120,10 +124,13 @@ int64_t lab_hugepage_free(size_t size, int node)
 	return promised > 0 ? (free > promised ? free - promised : 0) : free;
 }
 
-int64_t lab_hugepage_reserve(size_t size, int node, int64_t delta)
+/* By how much the reserve changed, 0 or more, whichever way. */
+static int64_t change_reserve(size_t size, int node, uint64_t count, int more)
 {
 	int64_t before = read_counter(size, node, "nr_hugepages"), after;
 	char path[160], value[24];
+	uint64_t target,
+		memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	int fd, len;
 	ssize_t done;
 
@@ -136,7 +143,16 @@ int64_t lab_hugepage_reserve(size_t size, int node, int64_t delta)
 				"cannot change the hugepage reserve: %s cannot be written (%s); "
 				"run as root",
 				path, strerror(errno));
-	len = snprintf(value, sizeof(value), "%" PRId64, before + delta < 0 ? 0 : before + delta);
+	if (count > memory / size) {
+		close(fd);
+		return lab_fail(EINVAL,
+				"cannot change the hugepage reserve by %" PRIu64
+				" pages of %zu KiB: the machine has memory for %" PRIu64,
+				count, size >> 10, memory / size);
+	}
+	target = more ? (uint64_t)before + count
+		      : (count < (uint64_t)before ? (uint64_t)before - count : 0);
+	len = snprintf(value, sizeof(value), "%" PRIu64, target);
 	done = write(fd, value, (size_t)len);
 	if (done < 0) {
 		int err = errno;
@@ -148,17 +164,32 @@ int64_t lab_hugepage_reserve(size_t size, int node, int64_t delta)
 	}
 	close(fd);
 	after = read_counter(size, node, "nr_hugepages");
-	return after < 0 ? after : after - before;
+	if (after < 0)
+		return after;
+	after = more ? after - before : before - after;
+	return after < 0 ? 0 : after; /* somebody else changed it at the same time */
 }
 
-const char *lab_page_size_name(size_t size, char buf[16])
+int64_t lab_hugepage_reserve(size_t size, int node, uint64_t count)
 {
-	if (size >= LAB_PAGE_1G)
-		snprintf(buf, 16, "%zu GiB", size >> 30);
+	return change_reserve(size, node, count, 1);
+}
+
+int64_t lab_hugepage_unreserve(size_t size, int node, uint64_t count)
+{
+	return change_reserve(size, node, count, 0);
+}
+
+const char *lab_page_size_name(size_t size, char buf[32])
+{
+	if (size % 1024)
+		snprintf(buf, 32, "%zu bytes", size);
+	else if (size >= LAB_PAGE_1G)
+		snprintf(buf, 32, "%zu GiB", size >> 30);
 	else if (size >= ((size_t)1 << 20))
-		snprintf(buf, 16, "%zu MiB", size >> 20);
+		snprintf(buf, 32, "%zu MiB", size >> 20);
 	else
-		snprintf(buf, 16, "%zu KiB", size >> 10);
+		snprintf(buf, 32, "%zu KiB", size >> 10);
 	return buf;
 }
 

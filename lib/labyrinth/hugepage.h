@@ -16,7 +16,7 @@ int lab_hugepage_exists(size_t size);
 size_t lab_hugepage_default(void);
 
 /** lab_page_size_name() - "2 MiB" and the like into @buf. Return: @buf. */
-const char *lab_page_size_name(size_t size, char buf[16]);
+const char *lab_page_size_name(size_t size, char buf[32]);
 
 /**
  * lab_hugepage_advice() - the command that would make @need hugepages free.

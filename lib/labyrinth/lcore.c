@@ -10,6 +10,7 @@
 
 #include <labyrinth/lab_alloc.h>
 
+#include "arena.h"
 #include "cache.h"
 #include "error.h"
 #include "lcore.h"
@@ -69,18 +70,22 @@ static void after_fork_in_child(void)
 		pool_of_id[id]->priv->inherited = 1;
 		pool_of_id[id]->state = NULL;
 		pool_of_id[id]->table = 0;
-		pool_of_id[id]->bytes = 0; /* no translation either: the tables are not there */
+		/* No translation either: the tables are not there. */
+		pool_of_id[id]->bytes = 0;
+		pool_of_id[id]->frames = 0;
 		pool_of_id[id] = NULL;
 	}
 	/* The lock may have been held by a thread that the child does not have. */
 	pthread_mutex_init(&lock, NULL);
+	lab_arena_after_fork();
 }
 
 static void make_key(void)
 {
 	key_error = pthread_key_create(&thread_end, on_thread_end);
 	if (!key_error)
-		key_error = pthread_atfork(NULL, NULL, after_fork_in_child);
+		key_error = pthread_atfork(lab_arena_before_fork, lab_arena_after_fork,
+					   after_fork_in_child);
 }
 
 /*
@@ -118,16 +123,22 @@ static struct lab_cache *claim(struct lab_pool *pool)
 		struct lab_cache *cache;
 
 		/* Acquire: see the cache as its last owner left it (release in release()). */
-		if (lab_get(taken) ||
+		if (lab_load(taken) ||
 		    !__atomic_compare_exchange_n(taken, &expected, 1, 0, __ATOMIC_ACQUIRE,
 						 __ATOMIC_RELAXED))
 			continue;
+		/* A thread whose end nobody would notice must not keep a slot. */
+		if (pthread_setspecific(thread_end, &no_cache)) {
+			__atomic_store_n(taken, 0, __ATOMIC_RELEASE);
+			lab_fail(ENOMEM,
+				 "this thread's end could not be noticed: no memory for its key");
+			return NULL;
+		}
 		cache = lab_pool_cache(pool, lcore);
 		snprintf(name, sizeof(name), "lcore-%u", lcore);
 		lab_label_set(&priv->shared->slot[lcore].name, name, sizeof(name));
 		priv->tls[lcore] = &lab_tls_cache[pool->id];
 		lab_tls_cache[pool->id] = cache;
-		pthread_setspecific(thread_end, &no_cache);
 		return cache;
 	}
 	lab_fail(ENOSPC,
@@ -146,8 +157,11 @@ struct lab_cache *lab_lcore_self(struct lab_pool *pool)
 
 int lab_lcore_register(struct lab_pool *pool, const char *name)
 {
-	struct lab_cache *cache = lab_lcore_self(pool);
+	struct lab_cache *cache;
 
+	if (!pool)
+		return lab_fail(EINVAL, "lab_lcore_register() needs a pool; NULL was passed");
+	cache = lab_lcore_self(pool);
 	if (!cache)
 		return -errno;
 	if (name)
@@ -157,8 +171,11 @@ int lab_lcore_register(struct lab_pool *pool, const char *name)
 
 int lab_lcore_unregister(struct lab_pool *pool)
 {
-	struct lab_cache *cache = lab_tls_cache[pool->id];
+	struct lab_cache *cache;
 
+	if (!pool)
+		return lab_fail(EINVAL, "lab_lcore_unregister() needs a pool; NULL was passed");
+	cache = lab_tls_cache[pool->id];
 	if (cache == &no_cache)
 		return lab_fail(ENOENT, "this thread has no lcore in pool '%s'", pool->priv->name);
 	release(pool, cache);

@@ -20,13 +20,16 @@
 
 int lab_device_register(struct lab_pool *pool, const char *name)
 {
-	struct lab_slot *device = pool->priv->shared->device;
+	struct lab_slot *device;
 
+	if (!pool)
+		return lab_fail(EINVAL, "lab_device_register() needs a pool; NULL was passed");
 	if (pool->priv->inherited)
 		return lab_refuse_child(pool);
 	if (!name || !*name)
 		return lab_fail(EINVAL, "a device of pool '%s' needs a name, for messages",
 				pool->priv->name);
+	device = pool->priv->shared->device;
 	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
 		uint32_t expected = 0;
 
@@ -43,10 +46,12 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 
 static int check_device(const struct lab_pool *pool, int device)
 {
+	if (!pool)
+		return lab_fail(EINVAL, "a device needs a pool; NULL was passed");
 	if (pool->priv->inherited)
 		return lab_refuse_child(pool);
 	if (device < 0 || device >= LAB_MAX_DEVICES ||
-	    !lab_get(&pool->priv->shared->device[device].taken))
+	    !lab_load(&pool->priv->shared->device[device].taken))
 		return lab_fail(ENOENT, "pool '%s' has no device %d", pool->priv->name, device);
 	return 0;
 }
@@ -88,8 +93,8 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
 		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
 		 */
 		if (lab_likely(index != LAB_FRAME_NONE) &&
-		    lab_likely(LAB_STATE_IS_HELD(lab_get(&pool->state[index]))))
-			lab_put(&pool->state[index], LAB_STATE_LENT(device));
+		    lab_likely(LAB_STATE_IS_HELD(lab_load(&pool->state[index]))))
+			lab_store(&pool->state[index], LAB_STATE_LENT(device));
 		else if (index == LAB_FRAME_NONE ||
 			 !lab_bundle_leave(pool, c, index, LAB_STATE_LENT(device))) {
 			lab_refuse_lend(pool, frames[done]);
@@ -98,7 +103,7 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
 	}
 	if (!pool->state)
 		done = n;
-	lab_put(&c->lent, c->lent + done);
+	lab_store(&c->lent, c->lent + done);
 	return done;
 }
 
@@ -113,14 +118,14 @@ unsigned lab_take_back(struct lab_pool *pool, int device, void *const *frames, u
 		uint32_t index = lab_frame_index(pool, frames[done]);
 
 		if (lab_unlikely(index == LAB_FRAME_NONE) ||
-		    lab_unlikely(lab_get(&pool->state[index]) != LAB_STATE_LENT(device))) {
+		    lab_unlikely(lab_load(&pool->state[index]) != LAB_STATE_LENT(device))) {
 			lab_refuse_take_back(pool, frames[done], device);
 			break;
 		}
-		lab_put(&pool->state[index], LAB_STATE_HELD(c->lcore));
+		lab_store(&pool->state[index], LAB_STATE_HELD(c->lcore));
 	}
 	if (!pool->state)
 		done = n;
-	lab_put(&c->taken, c->taken + done);
+	lab_store(&c->taken, c->taken + done);
 	return done;
 }

@@ -24,10 +24,9 @@
 static void say_fallback(struct lab_pool_priv *priv, const char *why)
 {
 	snprintf(priv->fallback, sizeof(priv->fallback),
-		 "pool '%s' lies on ordinary pages, which have no lasting physical addresses and "
-		 "cost more "
-		 "TLB misses, because %s",
-		 priv->name, why);
+		 "on ordinary pages, without lasting physical addresses and with more TLB misses, "
+		 "because %s",
+		 why);
 }
 
 static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config)
@@ -233,10 +232,12 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 			"pool '%s' cannot be destroyed: %llu frames are lent to devices, which "
 			"may still write; close the devices first",
 			priv->name, (unsigned long long)stats.lent);
+	/* Before the count of what is held: no thread that ends is emptying its cache then. */
+	lab_lcore_forget_pool(pool);
+	lab_pool_stats(pool, &stats);
 	if (stats.held)
 		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,
 			 (unsigned long long)stats.held);
-	lab_lcore_forget_pool(pool);
 	lab_place_release((int)pool->id);
 	lab_metadata_unmap(priv->shared, priv->meta_bytes);
 	lab_arena_destroy(&priv->arena);

@@ -29,7 +29,7 @@ static const char *describe(const struct lab_pool *pool, uint8_t state, char *bu
 	else if (lab_state_is_free(state))
 		snprintf(buf, len, "free, in the cache of lcore %u (%s)", state,
 			 lab_label_get(&shared->slot[state].name, name));
-	else if (lab_state_is_held(state))
+	else if (LAB_STATE_IS_HELD(state))
 		snprintf(buf, len, "held, allocated by lcore %u (%s)", state - LAB_MAX_LCORES,
 			 lab_label_get(&shared->slot[state - LAB_MAX_LCORES].name, name));
 	else
@@ -51,7 +51,7 @@ static int report(struct lab_pool *pool, enum lab_refusal_kind kind, const void 
 				      .text = lab_error_text()};
 
 	if (cache->lcore)
-		lab_put(&cache->refused[kind], cache->refused[kind] + 1);
+		lab_store(&cache->refused[kind], cache->refused[kind] + 1);
 	else /* relaxed: a counter that several threads share and nothing depends on */
 		__atomic_fetch_add(&priv->shared->refused_nowhere[kind], 1, __ATOMIC_RELAXED);
 	if (priv->on_refusal)
@@ -75,6 +75,11 @@ static int refuse_address(struct lab_pool *pool, const void *address, const char
 			attempt, address, (unsigned)(off & (LAB_FRAME_SIZE - 1)), frame,
 			pool->priv->name);
 		return report(pool, LAB_REFUSED_INSIDE, address, frame, 0, EINVAL);
+	}
+	if (!address) {
+		lab_fail(EFAULT, "%s of NULL refused: it is no frame of pool '%s'", attempt,
+			 pool->priv->name);
+		return report(pool, LAB_REFUSED_OUTSIDE, address, LAB_FRAME_NONE, 0, EFAULT);
 	}
 	if (lab_place_of(address, name, &frame)) {
 		lab_fail(EXDEV, "%s of %p refused: it is frame %u of pool '%s', not of pool '%s'",
@@ -153,6 +158,8 @@ void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
 {
 	uint8_t state = lab_frame_state(pool, frame);
 	char where[96];
+	int saved =
+		errno; /* the call that met it goes on, and may find nothing: no error of its own */
 
 	lab_fail(EALREADY,
 		 "frame %u of pool '%s' was freed twice in the same instant: one entry is dropped, "
@@ -160,4 +167,5 @@ void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
 		 "frame is %s",
 		 frame, pool->priv->name, describe(pool, state, where, sizeof(where)));
 	report(pool, LAB_DROPPED_DUPLICATE, lab_frame_at(pool, frame), frame, state, EALREADY);
+	errno = saved;
 }

@@ -11,6 +11,7 @@
 #include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_stats.h>
 
+#include "bundle.h"
 #include "cache.h"
 #include "error.h"
 #include "frame_table.h"
@@ -25,18 +26,18 @@ unsigned lab_pool_max_lcores(const struct lab_pool *pool)
 /* Counters only grow, by their one writer; a snapshot reads each once. */
 static void read_cache(const struct lab_cache *c, struct lab_lcore_stats *s)
 {
-	uint64_t word = lab_get(&c->word);
+	uint64_t word = lab_load(&c->word);
 
-	s->cached = (word & LAB_LEN_MASK) + ((uint64_t)lab_get(&c->blocks) << LAB_BLOCK_SHIFT);
+	s->cached = (word & LAB_LEN_MASK) + ((uint64_t)lab_load(&c->blocks) << LAB_BLOCK_SHIFT);
 	s->allocs = word >> LAB_LEN_BITS;
-	s->misses = lab_get(&c->misses);
-	s->refilled = lab_get(&c->refilled);
-	s->flushed = lab_get(&c->flushed);
-	s->dropped = lab_get(&c->dropped);
-	s->lent = lab_get(&c->lent);
-	s->taken_back = lab_get(&c->taken);
+	s->misses = lab_load(&c->misses);
+	s->refilled = lab_load(&c->refilled);
+	s->flushed = lab_load(&c->flushed);
+	s->dropped = lab_load(&c->dropped);
+	s->lent = lab_load(&c->lent);
+	s->taken_back = lab_load(&c->taken);
 	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
-		s->refused[k] = lab_get(&c->refused[k]);
+		s->refused[k] = lab_load(&c->refused[k]);
 	/* What came in (refilled + frees) went out or is still there. */
 	s->frees = s->allocs + s->cached + s->flushed + s->dropped - s->refilled;
 	if ((int64_t)s->frees < 0)
@@ -47,6 +48,9 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 {
 	char name[LAB_LABEL_MAX];
 
+	if (!pool || !stats)
+		return lab_fail(EINVAL,
+				"lab_lcore_stats() needs a pool and a place for the statistics");
 	if (lcore < 1 || lcore > pool->priv->max_lcores)
 		return lab_fail(ENOENT, "pool '%s' has lcores 1..%u, not %u", pool->priv->name,
 				pool->priv->max_lcores, lcore);
@@ -54,22 +58,32 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 	if (pool->priv->inherited)
 		return 0;
 	read_cache(lab_pool_cache(pool, lcore), stats);
-	stats->active = lab_get(&pool->priv->shared->slot[lcore].taken) != 0;
+	stats->active = lab_load(&pool->priv->shared->slot[lcore].taken) != 0;
 	snprintf(stats->name, sizeof(stats->name), "%.15s",
 		 lab_label_get(&pool->priv->shared->slot[lcore].name, name));
 	return 0;
 }
 
+/* At most what is left, at least nothing. */
+static uint64_t cut(int64_t part, uint64_t *rest)
+{
+	uint64_t n = part < 0 ? 0 : (uint64_t)part > *rest ? *rest : (uint64_t)part;
+
+	*rest -= n;
+	return n;
+}
+
 void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 {
 	const struct lab_shared *shared = pool->priv->shared;
-	int64_t lent = 0, rest;
+	uint64_t rest = pool->frames;
+	int64_t lent = 0;
 
 	memset(st, 0, sizeof(*st));
 	if (pool->priv->inherited)
 		return;
 	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
-		st->refused[k] = lab_get(&shared->refused_nowhere[k]);
+		st->refused[k] = lab_load(&shared->refused_nowhere[k]);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		struct lab_lcore_stats s;
 
@@ -84,33 +98,55 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 		lent += (int64_t)(s.lent - s.taken_back);
 		for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
 			st->refused[k] += s.refused[k];
-		st->lcores += lab_get(&shared->slot[lcore].taken);
+		st->lcores += lab_load(&shared->slot[lcore].taken);
 	}
 	/*
 	 * The depot began with all frames. While lcores work their counters are read at different
-	 * instants; the parts are then cut to what is left, so that they add up in every snapshot.
+	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
+	 * left, so that they add up in every snapshot. Not the lent ones: nobody may overlook
+	 * those.
 	 */
-	st->total = rest = (int64_t)pool->frames;
-	st->cached = (int64_t)st->cached > rest ? (uint64_t)rest : st->cached;
-	rest -= (int64_t)st->cached;
+	st->total = pool->frames;
 	st->free = st->total + st->flushed - st->refilled;
-	if ((int64_t)st->free < 0)
-		st->free = 0;
-	st->free = (int64_t)st->free > rest ? (uint64_t)rest : st->free;
-	rest -= (int64_t)st->free;
-	st->lent = lent < 0 ? 0 : lent > rest ? (uint64_t)rest : (uint64_t)lent;
-	st->held = (uint64_t)rest - st->lent;
+	st->lent = cut(lent, &rest);
+	st->cached = cut((int64_t)st->cached, &rest);
+	st->free = cut((int64_t)st->free, &rest);
+	st->held = rest;
+}
+
+/* The state does not tell depot and caches apart: all that is free counts as free. */
+static void count_states(const struct lab_pool *pool, struct lab_pool_stats *census)
+{
+	uint64_t by_state[256] = {0};
+
+	for (uint64_t i = 0; i < pool->frames; i++)
+		by_state[lab_frame_state(pool, i)]++;
+	census->total = pool->frames;
+	census->free = by_state[LAB_STATE_DEPOT];
+	census->retired = by_state[LAB_STATE_RETIRED];
+	census->cached = census->held = census->lent = 0;
+	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {
+		if (lab_state_is_free((uint8_t)s))
+			census->free += by_state[s];
+		else if (LAB_STATE_IS_HELD((uint8_t)s))
+			census->held += by_state[s];
+		else
+			census->lent += by_state[s];
+	}
 }
 
 int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)
 {
+	if (!pool || !census)
+		return lab_fail(EINVAL,
+				"lab_pool_census() needs a pool and a place for the counts");
 	memset(census, 0, sizeof(*census));
 	if (pool->priv->inherited)
 		return lab_refuse_child(pool);
 	if (!pool->state)
 		return lab_fail(ENOTSUP, "pool '%s' is unprotected and keeps no table to count",
 				pool->priv->name);
-	lab_frame_table_count(pool, census);
+	count_states(pool, census);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		struct lab_lcore_stats s;
 

@@ -157,6 +157,11 @@ static int af_xdp_close(struct lab_netdev *dev)
 {
 	struct af_xdp *x = (struct af_xdp *)dev;
 
+	int lcore = lab_lcore_register(x->pool, NULL);
+
+	/* Without one no frame can be taken back: better a device that is still open. */
+	if (lcore < 0)
+		return lcore;
 	drain(x);
 	lab_af_xdp_detach(x);
 	lab_af_xdp_recall(x);

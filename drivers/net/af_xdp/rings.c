@@ -51,6 +51,15 @@ static inline void *come_back(struct af_xdp *x, uint64_t addr)
 }
 
 /*
+ * 1 if the calling thread has an lcore. Without one no frame can be lent or taken back, and then
+ * the rings must be left alone; lab_error_text() says why.
+ */
+static inline int have_lcore(const struct af_xdp *x)
+{
+	return lab_likely(lab_lcore_id(x->pool) != 0) || lab_lcore_register(x->pool, NULL) > 0;
+}
+
+/*
  * Takes @n frames back from the device. One that the pool refuses becomes NULL and is counted; it
  * counts as out again, so that lab_af_xdp_recall() makes another try.
  */
@@ -136,7 +145,7 @@ static void reap(struct af_xdp *x)
 
 void lab_af_xdp_progress(struct af_xdp *x)
 {
-	if (!x->tx_lent)
+	if (!x->tx_lent || !have_lcore(x))
 		return;
 	reap(x);
 	if (unsent(x)) {
@@ -201,6 +210,8 @@ unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
 	void *frames[AF_XDP_BATCH];
 	unsigned got = 0;
 
+	if (!have_lcore(x))
+		return 0;
 	lab_af_xdp_progress(x);
 	while (got < n) {
 		uint32_t first, want = n - got < AF_XDP_BATCH ? n - got : AF_XDP_BATCH;
@@ -261,6 +272,8 @@ unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
 	unsigned sent = 0, room, slots;
 	int why = EAGAIN;
 
+	if (!have_lcore(x))
+		return 0;
 	if (x->tx_lent)
 		reap(x);
 	room = x->tx_max - x->tx_lent < n ? x->tx_max - x->tx_lent : n;

@@ -198,10 +198,11 @@ const char *lab_netdev_name(const struct lab_netdev *dev);
  * @dev: a device that no thread is using any more; NULL is allowed and does nothing.
  *
  * Packets that were accepted get a moment to leave (af_xdp: up to 200 ms, and none if all are out).
- * Frames that the caller still holds stay held. The device is gone in any case.
+ * Frames that the caller still holds stay held.
  *
- * Return: 0; or -EBUSY when frames are still lent in its name, which means that something else
- * wrote into the frame table (lab_error_text() says how many).
+ * Return: 0; -ENOSPC when the calling thread can have no lcore of the pool, and then the device is
+ * still open; or -EBUSY, the device being gone, when frames are still lent in its name, which means
+ * that something else wrote into the frame table (lab_error_text() says how many).
  *
  * May sleep.
  */

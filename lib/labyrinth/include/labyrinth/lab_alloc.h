@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * The data path: allocate and free frames. Everything here makes no system call, takes no lock,
- * never page-faults and never waits for another thread. A hit in the lcore's cache is inlined:
- * two loads and two stores for the frame, and a load, a compare and a store for its owner check.
+ * never page-faults and never waits for another thread. A hit in the lcore's cache is inlined; how
+ * many instructions that is, stands and is checked in devtools/instructions.limits.
  */
 #ifndef LAB_ALLOC_H
 #define LAB_ALLOC_H
@@ -55,9 +55,9 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
  * plain moves that the compiler may not tear. The state byte is stored before the word (release): a
  * thread killed in between leaves a frame whose byte says who has it, and the byte is the truth.
  */
-#define lab_put(p, v)       __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define lab_put_after(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define lab_get(p)          __atomic_load_n((p), __ATOMIC_RELAXED)
+#define lab_store(p, v)         __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define lab_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define lab_load(p)             __atomic_load_n((p), __ATOMIC_RELAXED)
 
 /* Flags that change nothing for a hit in an exclusive pool. EXCLUSIVE is tested where it matters.
  */
@@ -85,16 +85,16 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 	frame = c->objs[len - 1];
 	if (pool->table) {
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
-		uint8_t freed = c->freed, found = lab_get(state);
+		uint8_t freed = c->freed, found = lab_load(state);
 
 		/* Freed here, or straight from the depot. */
 		if (found != freed && lab_unlikely(found != LAB_STATE_DEPOT || len > c->foreign))
 			return lab_alloc_slow(pool, gfp);
-		lab_put(state, (uint8_t)(freed + LAB_MAX_LCORES));
+		lab_store(state, (uint8_t)(freed + LAB_MAX_LCORES));
 	} else if (gfp & LAB_GFP_EXCLUSIVE) {
 		return lab_alloc_slow(pool, gfp);
 	}
-	lab_put_after(&c->word, word + LAB_WORD_ALLOC);
+	lab_store_release(&c->word, word + LAB_WORD_ALLOC);
 	if (gfp & LAB_GFP_ZERO)
 		memset(frame, 0, LAB_FRAME_SIZE);
 	return frame;
@@ -125,14 +125,14 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 
 		if (lab_unlikely(index >= pool->frames) ||
-		    lab_unlikely(!LAB_STATE_IS_HELD(lab_get(state))))
+		    lab_unlikely(!LAB_STATE_IS_HELD(lab_load(state))))
 			return lab_free_slow(pool, frame);
-		lab_put(state, c->freed);
+		lab_store(state, c->freed);
 		if (lab_unlikely(len < c->foreign))
-			lab_put(&c->foreign, (uint32_t)len);
+			lab_store(&c->foreign, (uint32_t)len);
 	}
 	c->objs[len] = frame;
-	lab_put_after(&c->word, word + 1);
+	lab_store_release(&c->word, word + 1);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned 
 	if (lab_unlikely((uint64_t)n - 1 >= len || (gfp & ~LAB_GFP_ATOMIC)))
 		return lab_alloc_bulk_slow(pool, frames, n, gfp);
 	memcpy(frames, &c->objs[len - n], n * sizeof(*frames));
-	lab_put(&c->word, word + n * LAB_WORD_ALLOC);
+	lab_store(&c->word, word + n * LAB_WORD_ALLOC);
 	return 0;
 }
 
@@ -187,7 +187,7 @@ static inline int lab_free_bulk(struct lab_pool *pool, void *const *frames, unsi
 	if (lab_unlikely(len + n - 1 >= c->loose_max))
 		return lab_free_bulk_slow(pool, frames, n);
 	memcpy(&c->objs[len], frames, n * sizeof(*frames));
-	lab_put(&c->word, word + n);
+	lab_store(&c->word, word + n);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * A frame's three names: its pointer, its number in the pool, its address as a device sees it.
- * All are look-ups of a nanosecond or less, with no system call.
+ * All are a few instructions, with no system call.
  */
 #ifndef LAB_FRAME_H
 #define LAB_FRAME_H

@@ -53,22 +53,32 @@ int lab_hugepage_list(struct lab_hugepage_info *info, unsigned n);
  * @size: LAB_PAGE_2M, LAB_PAGE_1G or another size of lab_hugepage_list().
  * @node: LAB_NODE(n), or LAB_NODE_ANY for the whole machine.
  *
+ * Pages that are promised to mappings which have not touched them yet do not count as free where
+ * the kernel tells, which is for the whole machine (LAB_NODE_ANY).
+ *
  * Return: the count, or -errno (-EINVAL: no such size or node).
  */
 int64_t lab_hugepage_free(size_t size, int node);
 
 /**
- * lab_hugepage_reserve() - change how many hugepages the kernel keeps in reserve.
+ * lab_hugepage_reserve() - make the kernel keep more hugepages in reserve.
  * @size: as in lab_hugepage_free().
  * @node: LAB_NODE(n), or LAB_NODE_ANY to let the kernel spread them.
- * @delta: how many to add; negative gives back.
+ * @count: how many more.
  *
  * Needs write access to sysfs (root). The kernel may find fewer contiguous pages than asked for;
- * what it found stays reserved until it is given back, also after the process has ended.
+ * what it found stays reserved until lab_hugepage_unreserve(), also after the process has ended.
  *
- * Return: by how much the reserve changed (same sign as @delta, possibly smaller), or -errno.
+ * Return: how many were added, 0..@count; or -errno.
  */
-int64_t lab_hugepage_reserve(size_t size, int node, int64_t delta);
+int64_t lab_hugepage_reserve(size_t size, int node, uint64_t count);
+
+/**
+ * lab_hugepage_unreserve() - the reverse; hugepages in use are given back when they are freed.
+ *
+ * Return: by how many the reserve shrank, 0..@count; or -errno.
+ */
+int64_t lab_hugepage_unreserve(size_t size, int node, uint64_t count);
 
 #ifdef __cplusplus
 }

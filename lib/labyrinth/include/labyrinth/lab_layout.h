@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define LAB_FRAME_SHIFT 12
-/** Bytes of a frame: the page size of x86-64 and arm64, and NVMe's own. */
+/** Bytes of a frame: the page size of x86-64, and NVMe's own. */
 #define LAB_FRAME_SIZE  ((uint32_t)1 << LAB_FRAME_SHIFT)
 
 #define LAB_BLOCK_SHIFT 5
@@ -28,7 +28,7 @@ extern "C" {
 /** Granularity of the translation tables: the smallest hugepage. */
 #define LAB_DELTA_SHIFT 21
 
-/** Most lcores of one pool, over all processes: what the state byte can name (see below). */
+/** Most lcores of one pool: what the state byte can name (see below). */
 #define LAB_MAX_LCORES 96
 /** Most devices that a pool can lend to, likewise. */
 #define LAB_MAX_DEVICES 61

@@ -18,12 +18,12 @@ extern "C" {
  * @name: up to 15 characters for messages and statistics; NULL gives "lcore-N".
  *
  * A thread that allocates or frees without it is registered at its first call (which takes that
- * call some hundred nanoseconds longer), so this is for naming a thread and for paying in advance.
+ * call longer), so this is for naming a thread and for paying in advance.
  * Registering twice keeps the slot and takes the new name. The slot is released by
  * lab_lcore_unregister(), or when the thread ends.
  *
- * Return: the lcore, 1..LAB_MAX_LCORES; -ENOSPC when all max_lcores slots are taken; -EPERM in a
- * child of fork().
+ * Return: the lcore, 1..LAB_MAX_LCORES (unlike DPDK's, which begin at 0: here 0 is no lcore);
+ * -ENOSPC when all max_lcores slots are taken; -EPERM in a child of fork().
  *
  * Lock-free, no system call.
  */

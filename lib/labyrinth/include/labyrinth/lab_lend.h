@@ -49,7 +49,7 @@ int lab_device_release(struct lab_pool *pool, int device);
  * Return: how many of the first frames are lent now. Less than @n means that frames[returned] was
  * refused, and why is in lab_error_text(); it and those behind it are as they were.
  *
- * Thread-safe for different frames; never sleeps, no system call. About a nanosecond a frame.
+ * Thread-safe for different frames; never sleeps, no system call.
  */
 unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsigned n);
 

@@ -115,9 +115,10 @@ struct lab_pool_config {
  * lab_pool_create() - reserve hugepages and make a pool of them.
  * @config: what to make; read during the call only (the name is copied).
  *
- * The frames are populated and pinned in place (hugepages never move) before the call returns, so
- * that no access to them faults. The memory is anonymous: it has no name in any file system, a
- * child does not inherit it over fork, and core dumps leave it out.
+ * The frames are populated before the call returns, so that no access to them faults. The kernel
+ * does not swap hugepages or move them for its own needs; migrate_pages(2), a change of cpuset,
+ * soft offline or memory hot-remove can, until a driver pins them. The memory is anonymous: it has
+ * no name in any file system, a child does not inherit it over fork, and core dumps leave it out.
  *
  * Return: the pool, owned by the caller until lab_pool_destroy(); or NULL with errno:
  * EINVAL (a bad field, named in lab_error_text()), ENOMEM (too few hugepages: the text says how
@@ -160,10 +161,11 @@ static inline int lab_pool_exclusive(const struct lab_pool *pool)
 	return pool->state != NULL;
 }
 
-/** lab_pool_node() - the NUMA node that the frames lie on. */
+/** lab_pool_node() - the NUMA node of the first frame as LAB_NODE(n), fit for another pool's
+ * config. */
 static inline int lab_pool_node(const struct lab_pool *pool)
 {
-	return (int)pool->node;
+	return LAB_NODE((int)pool->node);
 }
 
 /**

@@ -53,7 +53,8 @@ struct lab_pool_stats {
 
 /**
  * struct lab_lcore_stats - the same by lcore; a slot's counters go on over the threads that use it.
- * refilled + frees = flushed + allocs + cached + dropped.
+ * At a quiet point refilled + frees = flushed + allocs + cached + dropped; frees is derived from
+ * that, so beside a working lcore it may step back by what is just being moved.
  * @name: of the slot's present (or last) thread.
  * @active: 1 while a thread has the slot.
  */
@@ -94,8 +95,8 @@ unsigned lab_pool_max_lcores(const struct lab_pool *pool);
  * @pool: an exclusive pool.
  * @census: only total, free, cached, held, lent and retired are set; the rest is zero.
  *
- * Return: 0, or -ENOTSUP for an unprotected pool, which keeps no such table. About 0.1 ms for
- * 262144 frames. Exact at a quiet point.
+ * Return: 0, or -ENOTSUP for an unprotected pool, which keeps no such table. A pass over the frame
+ * table. Exact at a quiet point.
  */
 int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census);
 

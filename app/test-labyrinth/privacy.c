@@ -3,7 +3,11 @@
  *
  * No other process maps a pool's frames: fork and look.
  */
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "process.h"
 #include "test.h"
@@ -205,5 +209,56 @@ Test(privacy, a_child_is_told)
 		conserved(pool, 1, 0);
 		cr_assert_eq(lab_free(pool, probe.address), 0);
 		end_whole(pool);
+	}
+}
+
+/*
+ * Another thread forks just when memory is mapped and would still be inherited: this program's
+ * madvise() stands before the C library's, and gives it a tenth of a second for that.
+ */
+static struct {
+	int armed, status;
+	void *memory;
+	pthread_t thread;
+} window;
+
+static void *fork_in_the_window(void *unused)
+{
+	struct mapping m;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(find_mapping(window.memory, &m) ? 1 : descriptors_to("labyrinth") ? 2 : 0);
+	if (child < 0 || waitpid(child, &window.status, 0) != child)
+		window.status = -1;
+	return unused;
+}
+
+int madvise(void *memory, size_t bytes, int advice)
+{
+	if (window.armed && advice == MADV_DONTFORK && --window.armed == 0) {
+		window.memory = memory;
+		if (pthread_create(&window.thread, NULL, fork_in_the_window, NULL) == 0)
+			usleep(100000);
+	}
+	return (int)syscall(SYS_madvise, memory, bytes, advice);
+}
+
+Test(privacy, a_fork_while_a_pool_is_being_made)
+{
+	/* The frames are the first to be mapped, the tables the second. */
+	for (int mapping = 1; mapping <= 2; mapping++) {
+		struct lab_pool *pool;
+
+		window.status = -1;
+		window.memory = NULL;
+		window.armed = mapping;
+		pool = private_pool(LAB_PAGE_4K, 0);
+		cr_assert_not_null(window.memory, "mapping %d was not excluded from children",
+				   mapping);
+		pthread_join(window.thread, NULL);
+		cr_assert_eq(window.status, 0, "mapping %d: a child ended with %d", mapping,
+			     window.status);
+		lab_pool_destroy(pool);
 	}
 }

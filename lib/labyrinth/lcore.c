@@ -189,6 +189,19 @@ void lab_lcore_know_pool(struct lab_pool *pool)
 	pthread_mutex_unlock(&lock);
 }
 
+unsigned lab_lcore_pools(struct lab_pool *pool[LAB_MAX_POOLS])
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&lock);
+	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
+		if (pool_of_id[id])
+			pool[n++] = pool_of_id[id];
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
 void lab_lcore_forget_pool(struct lab_pool *pool)
 {
 	struct lab_pool_priv *priv = pool->priv;

@@ -19,6 +19,9 @@ int lab_lcore_watch_threads(void);
 /** lab_lcore_know_pool() - a new pool: threads that end release their slots in it. */
 void lab_lcore_know_pool(struct lab_pool *pool);
 
+/** lab_lcore_pools() - the pools that threads know now. Return: how many. */
+unsigned lab_lcore_pools(struct lab_pool *pool[LAB_MAX_POOLS]);
+
 /** lab_lcore_forget_pool() - at destruction: no thread's TLS entry points into the pool any more.
  */
 void lab_lcore_forget_pool(struct lab_pool *pool);

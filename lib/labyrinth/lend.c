@@ -15,6 +15,7 @@
 #include "error.h"
 #include "frame_table.h"
 #include "lcore.h"
+#include "lend.h"
 #include "pool.h"
 #include "refusal.h"
 
@@ -128,4 +129,66 @@ unsigned lab_take_back(struct lab_pool *pool, int device, void *const *frames, u
 		done = n;
 	lab_store(&c->taken, c->taken + done);
 	return done;
+}
+
+/* ---- what a device still has when it is closed ---- */
+
+uint32_t lab_lend_next(const struct lab_pool *pool, int device, uint32_t from)
+{
+	for (uint64_t i = from; pool->state && i < pool->frames; i++) {
+		if (lab_load(&pool->state[i]) == LAB_STATE_LENT(device))
+			return (uint32_t)i;
+	}
+	return LAB_FRAME_NONE;
+}
+
+/* Nobody else moves these frames: their device is closed. */
+int64_t lab_lend_recall(struct lab_pool *pool, int device)
+{
+	struct lab_cache *c = lab_lcore_self(pool);
+	int64_t n = 0;
+
+	if (!c)
+		return -errno;
+	for (uint32_t i = 0; (i = lab_lend_next(pool, device, i)) != LAB_FRAME_NONE; i++, n++)
+		lab_store(&pool->state[i], LAB_STATE_HELD(c->lcore));
+	lab_store(&c->taken, c->taken + (uint64_t)n);
+	return n;
+}
+
+uint64_t lab_lend_quarantine(struct lab_pool *pool, int device)
+{
+	uint64_t n = 0;
+
+	if (pool->state)
+		n = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(device));
+	lab_store(&pool->priv->shared->device[device].quarantined, (uint32_t)n);
+	return n;
+}
+
+int64_t lab_lend_absolve(struct lab_pool *pool, const char *name)
+{
+	struct lab_slot *slot = pool->priv->shared->device;
+	int64_t n = 0;
+
+	for (int device = 0; device < LAB_MAX_DEVICES; device++) {
+		char label[LAB_LABEL_MAX];
+		struct lab_cache *c;
+
+		if (!lab_load(&slot[device].quarantined) ||
+		    strncmp(lab_label_get(&slot[device].name, label), name, LAB_LABEL_MAX) != 0)
+			continue;
+		c = lab_lcore_self(pool);
+		if (!c)
+			return -errno;
+		for (uint32_t i = 0; (i = lab_lend_next(pool, device, i)) != LAB_FRAME_NONE; i++) {
+			lab_store(&pool->state[i], LAB_STATE_HELD(c->lcore));
+			lab_store(&c->taken, c->taken + 1);
+			lab_free(pool, lab_frame_at(pool, i));
+			n++;
+		}
+		lab_store(&slot[device].quarantined, 0u);
+		lab_device_release(pool, device);
+	}
+	return n;
 }

@@ -226,12 +226,24 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 		return 0;
 	}
 	lab_pool_stats(pool, &stats);
+	if (stats.quarantined)
+		return lab_fail(
+			EBUSY,
+			"pool '%s' cannot be destroyed: %llu frames are in quarantine, because a "
+			"device that had them was closed and could not be reset; open it again",
+			priv->name, (unsigned long long)stats.quarantined);
 	if (stats.lent)
 		return lab_fail(
 			EBUSY,
 			"pool '%s' cannot be destroyed: %llu frames are lent to devices, which "
 			"may still write; close the devices first",
 			priv->name, (unsigned long long)stats.lent);
+	/* Acquire: pairs with the release of the last domain that let the pool go. */
+	if (__atomic_load_n(&priv->domains, __ATOMIC_ACQUIRE))
+		return lab_fail(EBUSY,
+				"pool '%s' cannot be destroyed: %u domains map it for devices; "
+				"lab_domain_unmap_pool() first",
+				priv->name, priv->domains);
 	/* Before the count of what is held: no thread that ends is emptying its cache then. */
 	lab_lcore_forget_pool(pool);
 	lab_pool_stats(pool, &stats);

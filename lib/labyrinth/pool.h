@@ -48,7 +48,8 @@ static inline const char *lab_label_get(const struct lab_label *label, char buf[
 /** struct lab_slot - one lcore's, or one device's, entry in the pool's shared tables. */
 struct lab_slot {
 	uint32_t taken; /* 1 while a thread, or a device, has it */
-	uint32_t pad;
+	/* of a device: frames that it may still reach although nobody drives it any more */
+	uint32_t quarantined;
 	struct lab_label name;
 };
 
@@ -74,6 +75,7 @@ struct lab_pool_priv {
 	size_t meta_bytes;
 	struct lab_cache *cache; /* [lcore - 1], 1..max_lcores */
 	uint32_t max_lcores;
+	uint32_t domains; /* IOMMU domains that map the frames; an atomic */
 	int inherited; /* 1 in a child of fork(), which has this handle and no memory behind it */
 	char name[LAB_NAME_MAX];
 	char fallback[LAB_ERROR_TEXT_MAX + 128];

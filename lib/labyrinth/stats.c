@@ -112,6 +112,8 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
+		st->quarantined += lab_load(&shared->device[i].quarantined);
 }
 
 /* The state does not tell depot and caches apart: all that is free counts as free. */

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Devices as owners: while a frame is lent to a device nobody may free it, lend it again or hand it
- * out. Drivers call this; programs that use a driver need not.
+ * out. Drivers call this; programs that use a driver need not. Drivers of PCI functions call
+ * lab_device_lend() and lab_device_take_back() of lab_device.h instead, which know the IOMMU.
  */
 #ifndef LAB_LEND_H
 #define LAB_LEND_H

@@ -137,7 +137,7 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *config);
  *
  * Return: 0; or the number of frames that were still held (a leak of the caller's: they are gone
  * now); or -EBUSY, and the pool lives on, when frames are lent to a device, which might still
- * write.
+ * write, or when a domain maps the pool.
  *
  * Thread-safe against other pools; may sleep.
  */

@@ -24,6 +24,7 @@ extern "C" {
  * @cached: in caches of lcores, free for that lcore.
  * @held: allocated.
  * @lent: with devices.
+ * @quarantined: of the lent ones, those of devices that were closed and could not be reset.
  * @retired: out of circulation.
  * @allocs: handed out since creation.
  * @frees: returned since creation, duplicates included: allocs - frees + dropped = held + lent.
@@ -40,6 +41,7 @@ struct lab_pool_stats {
 	uint64_t cached;
 	uint64_t held;
 	uint64_t lent;
+	uint64_t quarantined;
 	uint64_t retired;
 	uint64_t allocs;
 	uint64_t frees;

@@ -7,6 +7,8 @@
 #define LABYRINTH_H
 
 #include "lab_alloc.h"
+#include "lab_device.h"
+#include "lab_domain.h"
 #include "lab_error.h"
 #include "lab_frame.h"
 #include "lab_gfp.h"

@@ -51,7 +51,12 @@ static int fail_gone(struct lab_device *dev)
 
 static int check_config(const struct lab_device *dev, unsigned offset, unsigned len)
 {
-	if ((len != 1 && len != 2 && len != 4) || offset % len || offset + len > dev->config_bytes)
+	int err = lab_space_usable(dev->domain);
+
+	if (err)
+		return err;
+	if ((len != 1 && len != 2 && len != 4) || offset % len ||
+	    (uint64_t)offset + len > dev->config_bytes)
 		return lab_fail(
 			EINVAL,
 			"%s: %u bytes at 0x%x are not in its configuration space of %" PRIu64
@@ -108,8 +113,10 @@ int lab_device_bus_master(struct lab_device *dev, int on)
 
 int lab_device_reset(struct lab_device *dev)
 {
-	int err = -EAGAIN;
+	int err = lab_space_usable(dev->domain);
 
+	if (err)
+		return err;
 	if (lab_device_status(dev) == LAB_DEVICE_GONE)
 		return fail_gone(dev);
 	if (!dev->can_reset)
@@ -118,6 +125,7 @@ int lab_device_reset(struct lab_device *dev)
 			"%s cannot be reset: the kernel knows no way (see reset_method in its "
 			"sysfs folder)",
 			dev->pci.address);
+	err = -EAGAIN;
 	for (int i = 0; i < RESET_TRIES && err == -EAGAIN; i++) {
 		/* Whoever removes the device keeps the lock until it is closed. */
 		if (i && lab_device_status(dev) != LAB_DEVICE_PRESENT)
@@ -346,7 +354,9 @@ int64_t lab_device_close(struct lab_device *dev)
 
 	if (!dev)
 		return 0;
-	if (!dev->domain->inherited) {
+	if (dev->domain->inherited) {
+		lab_device_irq_disable(dev); /* this process's descriptors of them */
+	} else {
 		lab_dma_lock();
 		frames = need_lcores(dev);
 		if (!frames)
@@ -402,6 +412,8 @@ void *lab_device_bar(struct lab_device *dev, unsigned bar, size_t *bytes)
 			 bar);
 		return NULL;
 	}
+	if (lab_space_usable(dev->domain))
+		return NULL;
 	b = &dev->bar[bar];
 	if (!b->bytes) {
 		lab_fail(ENOENT, "%s has no memory BAR %u that can be mapped", dev->pci.address,

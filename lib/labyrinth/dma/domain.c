@@ -172,7 +172,8 @@ static struct lab_domain_priv *find_sharer(const struct lab_domain_priv *d,
 	for (struct lab_domain_priv *other = lab_space_list(); other; other = other->next) {
 		const struct lab_domain_map *m = &other->map[pool->id];
 
-		if (other != d && other->ops == d->ops && m->mapped && !m->shared &&
+		if (other != d && other->ops == d->ops && m->pool == pool && m->mapped &&
+		    !m->shared &&
 		    (m->at.access & access & LAB_DMA_WRITE) == (access & LAB_DMA_WRITE))
 			return other;
 	}
@@ -415,11 +416,15 @@ void lab_domain_stats(struct lab_domain *domain, struct lab_domain_stats *stats)
 	struct lab_domain_priv *d = (struct lab_domain_priv *)domain;
 
 	lab_dma_lock();
-	*stats = d->stats;
 	/* Threads of a strict domain count on without the lock. */
-	stats->entries = lab_load(&d->stats.entries);
-	stats->bytes = lab_load(&d->stats.bytes);
-	stats->maps = lab_load(&d->stats.maps);
-	stats->unmaps = lab_load(&d->stats.unmaps);
+	*stats = (struct lab_domain_stats){
+		.entries = lab_load(&d->stats.entries),
+		.entry_limit = d->stats.entry_limit,
+		.bytes = lab_load(&d->stats.bytes),
+		.shared_bytes = d->stats.shared_bytes,
+		.maps = lab_load(&d->stats.maps),
+		.unmaps = lab_load(&d->stats.unmaps),
+		.devices = d->stats.devices,
+	};
 	lab_dma_unlock();
 }

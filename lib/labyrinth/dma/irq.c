@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "iommu.h"
+#include "space.h"
 
 static void close_fds(struct lab_device *dev)
 {
@@ -49,8 +49,10 @@ static enum lab_irq_kind pick(const struct lab_device *dev, unsigned n)
 int lab_device_irq_enable(struct lab_device *dev, unsigned n)
 {
 	enum lab_irq_kind kind = pick(dev, n);
-	int err;
+	int err = lab_space_usable(dev->domain);
 
+	if (err)
+		return err;
 	if (!n || n > LAB_IRQS_MAX || kind == LAB_IRQ_KINDS)
 		return lab_fail(
 			EINVAL,
@@ -75,12 +77,14 @@ int lab_device_irq_enable(struct lab_device *dev, unsigned n)
 
 int lab_device_irq_disable(struct lab_device *dev)
 {
-	int err = 0;
+	int usable = lab_space_usable(dev->domain), err = 0;
 
-	if (dev->irqs)
+	if (!usable && dev->irqs)
 		err = dev->domain->ops->irqs(dev, dev->irq_kind, 0, NULL);
 	/* The kernel has its own references: closing these loses nothing. */
 	close_fds(dev);
+	if (usable)
+		return usable;
 	if (err)
 		return lab_fail(-err, "%s does not switch its interrupts off (%s)",
 				dev->pci.address, strerror(-err));
@@ -97,8 +101,10 @@ int lab_device_irq_fd(const struct lab_device *dev, unsigned vector)
 
 int lab_device_irq_unmask(struct lab_device *dev)
 {
-	int err = 0;
+	int err = lab_space_usable(dev->domain);
 
+	if (err)
+		return err;
 	if (dev->irqs && dev->irq_kind == LAB_IRQ_INTX)
 		err = dev->domain->ops->irq_unmask(dev);
 	return err ? lab_fail(-err, "%s: its interrupt cannot be unmasked (%s)", dev->pci.address,

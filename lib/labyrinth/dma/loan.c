@@ -10,6 +10,7 @@
 #include <labyrinth/lab_lend.h>
 
 #include "error.h"
+#include "lcore.h"
 #include "pool.h"
 #include "space.h"
 
@@ -95,6 +96,9 @@ static unsigned take_back_strict(struct lab_device *dev, struct lab_pool *pool, 
 	const struct lab_domain *domain = &dev->domain->domain;
 	unsigned done = 0;
 
+	/* Before anything is unmapped: a thread without an lcore could hold nothing. */
+	if (!lab_lcore_self(pool))
+		return 0;
 	while (done < n) {
 		unsigned len = stretch(pool, number, frames + done, n - done);
 

@@ -68,6 +68,14 @@ static void read_cdev(struct lab_pci *pci)
 	closedir(dir);
 }
 
+static int refuse_form(const char *address)
+{
+	return lab_fail(EINVAL,
+			"\"%.40s\" is not a PCI address; they look like 0000:00:05.0 (lspci -D "
+			"lists them)",
+			address);
+}
+
 int lab_pci_read(const char *address, struct lab_pci *pci)
 {
 	unsigned domain = 0, bus, slot, function;
@@ -77,16 +85,16 @@ int lab_pci_read(const char *address, struct lab_pci *pci)
 	memset(pci, 0, sizeof(*pci));
 	if (!address)
 		return lab_fail(EINVAL, "a PCI address was expected, like 0000:00:05.0; NULL came");
+	/* sscanf() would also take spaces, signs and "0x". */
+	if (address[strspn(address, "0123456789abcdefABCDEF:.")])
+		return refuse_form(address);
 	if (sscanf(address, "%x:%x:%x.%x%n", &domain, &bus, &slot, &function, &end) != 4 ||
 	    address[end]) {
 		domain = 0;
 		end = 0;
 		if (sscanf(address, "%x:%x.%x%n", &bus, &slot, &function, &end) != 3 ||
 		    address[end])
-			return lab_fail(EINVAL,
-					"\"%.40s\" is not a PCI address; they look like "
-					"0000:00:05.0 (lspci -D lists them)",
-					address);
+			return refuse_form(address);
 	}
 	if (bus > 0xff || slot > 0x1f || function > 7 || domain > 0xffffff)
 		return lab_fail(EINVAL, "\"%.40s\": no PCI function has such an address", address);
@@ -160,9 +168,25 @@ static int check_group(const struct lab_pci *pci)
 			pci->address, others, pci->group, bind);
 }
 
+/* In no-IOMMU mode vfio-pci makes up a group for the function, of this name (vfio_group_type). */
+static int is_made_up(const struct lab_pci *pci)
+{
+	char path[PATH_MAX], name[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), SYSFS_DEVICES "/%s/iommu_group/name", pci->address);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = 0;
+	fclose(f);
+	return !strncmp(name, "vfio-noiommu", 12);
+}
+
 int lab_pci_ready(const struct lab_pci *pci, int isolated)
 {
-	if (isolated && pci->group < 0)
+	if (isolated && (pci->group < 0 || is_made_up(pci)))
 		return lab_fail(
 			ENODEV,
 			"%s is behind no IOMMU: switch VT-d or AMD-Vi on in the firmware and boot "

@@ -42,9 +42,12 @@ static void after_fork_in_child(void)
 	for (struct lab_domain_priv *d = domains; d; d = d->next) {
 		d->inherited = 1;
 		memset(d->domain.pool, 0, sizeof(d->domain.pool));
-		for (struct lab_device *dev = d->devices; dev; dev = dev->next)
+		for (struct lab_device *dev = d->devices; dev; dev = dev->next) {
 			close(dev->fd);
+			dev->fd = -1;
+		}
 		d->ops->abandon(d);
+		d->fd = -1;
 	}
 	domains = NULL;
 	pthread_mutex_init(&lock, NULL);
@@ -193,8 +196,9 @@ static int learn_limits(struct lab_domain_priv *d)
 	default:
 		return lab_fail(-err, "no memory for the addresses of domain '%s'", d->name);
 	}
+	/* Beside threads that lend in a strict domain it is an estimate. */
 	if (limits.entries)
-		d->stats.entry_limit = limits.entries + d->stats.entries;
+		lab_store(&d->stats.entry_limit, limits.entries + lab_load(&d->stats.entries));
 	return 0;
 }
 

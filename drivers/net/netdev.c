@@ -16,6 +16,7 @@ static const struct lab_netdev_ops *const drivers[] = {
 #ifdef LAB_HAVE_AF_XDP
 	&lab_af_xdp_ops,
 #endif
+	&lab_e1000e_ops,
 	NULL,
 };
 
@@ -48,9 +49,11 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 
 	colon = config->device ? strchr(config->device, ':') : NULL;
 	if (!colon || !colon[1])
-		return refuse(lab_fail(EINVAL,
-				       "device \"%s\": write DRIVER:NAME, for example af_xdp:eth0",
-				       config->device ? config->device : ""));
+		return refuse(
+			lab_fail(EINVAL,
+				 "device \"%s\": write DRIVER:NAME, for example af_xdp:eth0 or "
+				 "e1000e:0000:00:03.0",
+				 config->device ? config->device : ""));
 	len = (size_t)(colon - config->device);
 	for (unsigned i = 0; drivers[i]; i++) {
 		if (strlen(drivers[i]->name) == len &&
@@ -58,9 +61,9 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 			return drivers[i]->open(config, colon + 1);
 	}
 	return refuse(lab_fail(ENOTSUP,
-			       "device \"%s\": no driver \"%.*s\" in this build; it has: %s",
+			       "device \"%s\": no driver \"%.*s\" in this build; it has: %s%s",
 			       config->device, (int)(len < 32 ? len : 32), config->device,
-			       drivers[0] ? drivers[0]->name : "none"));
+			       drivers[0]->name, drivers[1] ? ", e1000e" : ""));
 }
 
 unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n)
@@ -81,6 +84,23 @@ int lab_netdev_wait(struct lab_netdev *dev, int timeout_ms)
 void lab_netdev_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
 {
 	dev->ops->stats(dev, stats);
+}
+
+int lab_netdev_link(struct lab_netdev *dev, uint32_t *mbits)
+{
+	uint32_t ignored;
+
+	return dev->ops->link(dev, mbits ? mbits : &ignored);
+}
+
+int lab_netdev_promiscuous(struct lab_netdev *dev, int on)
+{
+	return dev->ops->promiscuous(dev, on);
+}
+
+int lab_netdev_mac_filter(struct lab_netdev *dev, const uint8_t (*macs)[LAB_MAC_SIZE], unsigned n)
+{
+	return dev->ops->mac_filter(dev, macs, n);
 }
 
 void lab_netdev_mac(const struct lab_netdev *dev, uint8_t mac[LAB_MAC_SIZE])

@@ -17,6 +17,7 @@
  * what each must do is what netdev.h promises of the public function of the same name.
  * @name: the part of the device string before the first colon.
  * @open: @args is the part behind it. On failure NULL and errno, and the thread's error text set.
+ * @link: @mbits is never NULL.
  */
 struct lab_netdev_ops {
 	const char *name;
@@ -25,6 +26,9 @@ struct lab_netdev_ops {
 	unsigned (*tx_burst)(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
 	int (*wait)(struct lab_netdev *dev, int timeout_ms);
 	void (*stats)(struct lab_netdev *dev, struct lab_netdev_stats *stats);
+	int (*link)(struct lab_netdev *dev, uint32_t *mbits);
+	int (*promiscuous)(struct lab_netdev *dev, int on);
+	int (*mac_filter)(struct lab_netdev *dev, const uint8_t (*macs)[LAB_MAC_SIZE], unsigned n);
 	int (*close)(struct lab_netdev *dev);
 };
 
@@ -40,6 +44,7 @@ struct lab_netdev {
 	char name[LAB_NETDEV_NAME_MAX];
 };
 
+extern const struct lab_netdev_ops lab_e1000e_ops;
 #ifdef LAB_HAVE_AF_XDP
 extern const struct lab_netdev_ops lab_af_xdp_ops;
 #endif

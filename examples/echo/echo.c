@@ -5,6 +5,7 @@
  * packets came in. Read this first to see how a driver and a pool go together.
  *
  *	echo af_xdp:eth1 --ip 10.77.0.2
+ *	echo e1000e:0000:00:03.0 --ip 10.0.2.15
  */
 #include <argp.h>
 #include <arpa/inet.h>
@@ -126,8 +127,11 @@ static uint64_t serve(struct lab_pool *pool, struct lab_netdev *dev, struct resp
 		while (sent < answers)
 			lab_free(pool, packets[sent++].frame);
 
-		if (n == 0 && lab_netdev_wait(dev, 100) < 0)
-			break; /* the interface is gone */
+		if (n == 0 && lab_netdev_wait(dev, 100) < 0) {
+			/* the interface is gone, or the kernel asks for the device */
+			fprintf(stderr, "echo: %s\n", lab_error_text());
+			break;
+		}
 	}
 	return dropped;
 }
@@ -136,8 +140,10 @@ int main(int argc, char **argv)
 {
 	const struct argp argp = {options,
 				  parse,
-				  "DEVICE (for example af_xdp:eth1)",
-				  "Answer ARP, ping and UDP in place.",
+				  "DEVICE",
+				  "Answer ARP, ping and UDP in place.\vDEVICE is af_xdp:INTERFACE "
+				  "(af_xdp:eth1), or e1000e:ADDRESS (e1000e:0000:00:03.0), a PCI "
+				  "function that devtools/bind.sh has bound to vfio-pci.",
 				  NULL,
 				  NULL,
 				  NULL};
@@ -182,13 +188,13 @@ int main(int argc, char **argv)
 	lost = s.total - (s.free + s.cached + s.retired); /* nobody has a frame any more */
 	printf("echo: rx=%" PRIu64 " tx=%" PRIu64 " arp=%" PRIu64 " icmp=%" PRIu64 " udp=%" PRIu64
 	       " ignored=%" PRIu64 " bad=%" PRIu64 " bad_checksum=%" PRIu64 " dropped=%" PRIu64
-	       " kernel_dropped=%" PRIu64 " pool_dry=%" PRIu64 " total=%" PRIu64 " free=%" PRIu64
+	       " missed=%" PRIu64 " pool_dry=%" PRIu64 " total=%" PRIu64 " free=%" PRIu64
 	       " cached=%" PRIu64 " held=%" PRIu64 " lent=%" PRIu64 " refused=%" PRIu64
 	       " lost=%" PRIu64 "\n",
 	       net.rx_packets, net.tx_packets, r->arp, r->icmp, r->udp, r->ignored, r->bad,
 	       r->bad_checksum, dropped,
-	       net.kernel_rx_dropped + net.kernel_rx_no_frame + net.kernel_rx_ring_full,
-	       net.rx_no_frame, s.total, s.free, s.cached, s.held, s.lent, net.refused, lost);
+	       net.missed_dropped + net.missed_no_frame + net.missed_ring_full, net.rx_no_frame,
+	       s.total, s.free, s.cached, s.held, s.lent, net.refused, lost);
 	if (r->bad_checksum)
 		fprintf(stderr,
 			"echo: wrong checksums: if the sender is a veth or a virtual machine, it "

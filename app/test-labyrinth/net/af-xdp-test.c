@@ -73,8 +73,8 @@ static void traffic(const char *name, struct lab_pool_config config)
 	lab_netdev_stats(dev, &s);
 	tap_ok(s.rx_packets == 4096 && s.tx_packets == 2048 && s.tx_completed == 2048 &&
 		       s.rx_bytes == peer_bytes(0, 4096) && !s.refused && !s.tx_refused &&
-		       !s.kernel_rx_dropped && !s.kernel_rx_no_frame && !s.kernel_rx_ring_full &&
-		       !s.kernel_rx_invalid && !s.kernel_tx_invalid,
+		       !s.missed_dropped && !s.missed_no_frame && !s.missed_ring_full &&
+		       !s.invalid_rx && !s.invalid_tx,
 	       "statistics say just that");
 	tap_ok(lab_netdev_close(dev) == 0, "close takes back all that was lent");
 	tap_ok(link_conserved(pool, 0), "the pool is whole");
@@ -120,7 +120,7 @@ static void loopback(struct lab_pool *pool)
 		lab_free(pool, packets[0].frame);
 	n = link_receive(dev, packets, 1, 50);
 	lab_netdev_stats(dev, &s);
-	tap_ok(n == 0 && s.kernel_rx_dropped == 1, "a longer one is dropped and counted");
+	tap_ok(n == 0 && s.missed_dropped == 1, "a longer one is dropped and counted");
 	link_free(pool, packets, n);
 	tap_ok(lab_netdev_close(dev) == 0 && link_conserved(pool, 0), "the pool is whole");
 	tap_ok(!link_run("ip link show lo | grep -q xdp"), "no XDP program is left");
@@ -215,7 +215,7 @@ static void exhaustion(struct lab_pool *pool)
 		peer_send(j);
 	tap_ok(link_receive(dev, packets, WINDOW, 50) == 0, "then nothing arrives");
 	lab_netdev_stats(dev, &s);
-	tap_ok(s.rx_no_frame > 0 && s.rx_lent == 0 && s.kernel_rx_no_frame == 16,
+	tap_ok(s.rx_no_frame > 0 && s.rx_lent == 0 && s.missed_no_frame == 16,
 	       "and it is counted: empty pool, no frame lent, 16 packets dropped by the kernel");
 
 	link_free(pool, held, got);
@@ -284,7 +284,7 @@ static void bad_packets(struct lab_pool *pool)
 		peer_receive_any();
 	}
 	lab_netdev_stats(dev, &s);
-	tap_ok(s.tx_refused == sizeof(bad) / sizeof(*bad) && !s.kernel_tx_invalid &&
+	tap_ok(s.tx_refused == sizeof(bad) / sizeof(*bad) && !s.invalid_tx &&
 		       link_wait_sent(dev),
 	       "they are counted, and the kernel saw none of them");
 	tap_ok(lab_netdev_close(dev) == 0 && link_conserved(pool, 0), "the pool is whole");

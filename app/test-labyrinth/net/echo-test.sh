@@ -108,7 +108,7 @@ ok $? "echo ends on SIGTERM with status 0"
 conserved
 ok $? "no frame is lost"
 [ "$(value icmp)" = $pings ] && [ "$(value udp)" = 100000 ] && [ "$(value dropped)" = 0 ] &&
-	[ "$(value kernel_dropped)" = 0 ] && [ "$(value bad)" = 0 ]
+	[ "$(value missed)" = 0 ] && [ "$(value bad)" = 0 ]
 ok $? "echo counted each of them, and dropped none"
 note "$(cat "$log")"
 ip -n "$ns_echo" link show veth0 | grep -q xdp

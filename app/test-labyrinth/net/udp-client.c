@@ -5,7 +5,10 @@
  * comes back byte by byte. Resends nothing: what is lost is reported. Plain sockets; knows nothing
  * of the library.
  *
- *	udp-client ADDRESS PORT PACKETS WINDOW
+ *	udp-client ADDRESS PORT PACKETS WINDOW [SMALLEST]
+ *
+ * SMALLEST is the least number of bytes in a packet, 8 to 1472 (64). The largest is always 1472, a
+ * full Ethernet packet; 18 make the shortest one, of 64 bytes on the wire.
  *
  * Exit status 0: each packet came back once, unchanged.
  */
@@ -21,10 +24,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIZE_MIN     64
 #define SIZE_MAX_UDP 1472 /* 1500 - 20 (IPv4) - 8 (UDP) */
 #define SILENCE_S    1    /* that long without a reply: what is on its way is lost */
 #define SILENCES_MAX 3
+
+static size_t size_min = 64;
 
 static uint64_t random_next(uint64_t *state)
 {
@@ -40,11 +44,11 @@ static uint64_t random_next(uint64_t *state)
 static size_t make(uint64_t seq, uint8_t *packet)
 {
 	uint64_t state = seq, word;
-	size_t size = SIZE_MIN + random_next(&state) % (SIZE_MAX_UDP - SIZE_MIN + 1);
+	size_t size = size_min + random_next(&state) % (SIZE_MAX_UDP - size_min + 1);
 
 	/* both ends of the range, often */
 	if (seq % 16 == 0)
-		size = SIZE_MIN;
+		size = size_min;
 	if (seq % 16 == 1)
 		size = SIZE_MAX_UDP;
 	memcpy(packet, &seq, sizeof(seq));
@@ -74,8 +78,11 @@ int main(int argc, char **argv)
 	uint8_t *seen;
 	double start;
 
-	if (argc != 5 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) {
-		fprintf(stderr, "usage: udp-client ADDRESS PORT PACKETS WINDOW\n");
+	if (argc == 6)
+		size_min = strtoul(argv[5], NULL, 0);
+	if (argc < 5 || argc > 6 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 ||
+	    size_min < sizeof(seq) || size_min > SIZE_MAX_UDP) {
+		fprintf(stderr, "usage: udp-client ADDRESS PORT PACKETS WINDOW [SMALLEST]\n");
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)atoi(argv[2]));
@@ -109,7 +116,7 @@ int main(int argc, char **argv)
 			continue;
 		}
 		memcpy(&seq, in, sizeof(seq));
-		if (n < SIZE_MIN || seq >= sent || (size_t)n != make(seq, out) ||
+		if (n < (ssize_t)size_min || seq >= sent || (size_t)n != make(seq, out) ||
 		    memcmp(in, out, (size_t)n)) {
 			corrupt++;
 		} else if (seen[seq]) {

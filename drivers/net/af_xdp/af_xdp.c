@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * The AF_XDP driver: opens and closes a device, waits, counts. Knows the interface's name, address
- * and limits; leaves libxdp to socket.c and frames to rings.c.
+ * The AF_XDP driver: opens and closes a device, waits, counts, tells of the link. Knows the
+ * interface's name, address and limits; leaves libxdp to socket.c and frames to rings.c.
  */
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +128,11 @@ static struct lab_netdev *af_xdp_open(const struct lab_netdev_config *config, co
 	x->device = -1;
 	x->fd = -1;
 	rc = parse(x, args);
+	if (!rc && config->domain)
+		rc = lab_fail(EINVAL,
+			      "%s: config.domain is for drivers of PCI devices; the kernel moves "
+			      "AF_XDP's packets: set it to NULL",
+			      x->netdev.name);
 	if (!rc)
 		rc = read_mac(x);
 	if (!rc)
@@ -214,11 +221,63 @@ static void af_xdp_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
 	stats->tx_lent = x->tx_lent;
 	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &kernel, &len))
 		return;
-	stats->kernel_rx_dropped = kernel.rx_dropped;
-	stats->kernel_rx_no_frame = kernel.rx_fill_ring_empty_descs;
-	stats->kernel_rx_ring_full = kernel.rx_ring_full;
-	stats->kernel_rx_invalid = kernel.rx_invalid_descs;
-	stats->kernel_tx_invalid = kernel.tx_invalid_descs;
+	stats->missed_dropped = kernel.rx_dropped;
+	stats->missed_no_frame = kernel.rx_fill_ring_empty_descs;
+	stats->missed_ring_full = kernel.rx_ring_full;
+	stats->invalid_rx = kernel.rx_invalid_descs;
+	stats->invalid_tx = kernel.tx_invalid_descs;
+}
+
+/* Flags and speed as the kernel has them; a driver that knows no speed (a tap) is no error. */
+static int af_xdp_link(struct lab_netdev *dev, uint32_t *mbits)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+	struct ethtool_cmd speed = {.cmd = ETHTOOL_GSET};
+	struct ifreq ifr = {0};
+	int fd, rc, up;
+
+	*mbits = 0;
+	rc = check_gone(x);
+	if (rc)
+		return rc;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return lab_fail(errno, "%s: no socket to ask for the link of %s: %s",
+				x->netdev.name, x->ifname, strerror(errno));
+	memcpy(ifr.ifr_name, x->ifname, sizeof(ifr.ifr_name));
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr)) {
+		close(fd);
+		return lab_fail(ENETDOWN, "%s: interface %s is gone: close the device",
+				x->netdev.name, x->ifname);
+	}
+	up = (ifr.ifr_flags & IFF_UP) && (ifr.ifr_flags & IFF_RUNNING);
+	ifr.ifr_data = (char *)&speed;
+	if (up && !ioctl(fd, SIOCETHTOOL, &ifr) && ethtool_cmd_speed(&speed) != (uint32_t)-1)
+		*mbits = ethtool_cmd_speed(&speed);
+	close(fd);
+	return up;
+}
+
+static int af_xdp_promiscuous(struct lab_netdev *dev, int on)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+
+	return lab_fail(
+		ENOTSUP,
+		"%s: what the interface receives is the kernel's to set: ip link set dev %s "
+		"promisc %s",
+		x->netdev.name, x->ifname, on ? "on" : "off");
+}
+
+static int af_xdp_mac_filter(struct lab_netdev *dev, const uint8_t (*macs)[LAB_MAC_SIZE],
+			     unsigned n)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+
+	return lab_fail(ENOTSUP,
+			"%s: what the interface receives is the kernel's to set: ip maddress add "
+			"ADDRESS dev %s, or bridge fdb add ADDRESS dev %s self",
+			x->netdev.name, x->ifname, x->ifname);
 }
 
 const struct lab_netdev_ops lab_af_xdp_ops = {
@@ -228,5 +287,8 @@ const struct lab_netdev_ops lab_af_xdp_ops = {
 	.tx_burst = lab_af_xdp_tx_burst,
 	.wait = af_xdp_wait,
 	.stats = af_xdp_stats,
+	.link = af_xdp_link,
+	.promiscuous = af_xdp_promiscuous,
+	.mac_filter = af_xdp_mac_filter,
 	.close = af_xdp_close,
 };

@@ -24,6 +24,8 @@ extern "C" {
 
 /** struct lab_netdev - an open device; opaque. */
 struct lab_netdev;
+/** struct lab_domain - an IOMMU address space; see lab_domain.h. */
+struct lab_domain;
 
 /**
  * struct lab_packet - one Ethernet packet, in one frame.
@@ -41,18 +43,25 @@ struct lab_packet {
 
 /**
  * struct lab_netdev_config - what to open. All zero but @device and @pool is a good device.
- * @device: DRIVER:ARGUMENTS; "af_xdp:eth0" is queue 0 of eth0, "af_xdp:eth0:3" is queue 3.
+ * @device: DRIVER:ARGUMENTS; "af_xdp:eth0" is queue 0 of eth0, "af_xdp:eth0:3" is queue 3;
+ *	"e1000e:0000:00:03.0" is the PCI function with that address, bound to vfio-pci.
  * @pool: where frames for received packets come from, and where sent ones go. All frames that are
  *	sent must be of this pool. It must outlive the device.
+ * @domain: for drivers of PCI devices, the address space that the device is put into. The pool is
+ *	mapped there for reading and writing if it is not yet, and stays so after the close (or
+ *after a failed open that got that far); what is mapped there already must allow both. It must
+ *	outlive the device. NULL: a guarded domain with just @pool in it, which is made by the open
+ *	and destroyed by the close. af_xdp, where the kernel moves the packets, takes NULL only.
  * @rx_frames: most frames lent to the device for receiving, up to LAB_NETDEV_FRAMES_MAX; 0 gives
- *2048 or half of the pool, whichever is less.
+ *	2048 or half of the pool, whichever is less. A driver may take fewer (e1000e: 4095 at most).
  * @tx_frames: most frames lent to the device for sending, up to LAB_NETDEV_FRAMES_MAX; 0 gives
- *2048.
+ *	2048. A driver may take fewer (e1000e: 4095 at most).
  * @flags: none are defined; must be 0.
  */
 struct lab_netdev_config {
 	const char *device;
 	struct lab_pool *pool;
+	struct lab_domain *domain;
 	uint32_t rx_frames;
 	uint32_t tx_frames;
 	uint32_t flags;
@@ -66,20 +75,22 @@ struct lab_netdev_config {
  * @tx_bytes: of these.
  * @tx_completed: of the accepted packets, those that the device is done with.
  * @rx_no_frame: refills that got fewer frames from the pool than the device had room for. Packets
- *are lost only when it runs dry: @kernel_rx_no_frame counts these.
+ *	are lost only when it runs dry: @missed_no_frame counts these.
  * @tx_full: packets not accepted because tx_frames frames were with the device already.
  * @tx_refused: packets not accepted because there is something wrong with them.
  * @refused: frames that came from the device but that the pool did not know as lent to it. Not 0
  *	means that somebody writes where he must not.
- * @tx_kicks: system calls made to send.
+ * @tx_kicks: times the device was told to send (af_xdp: system calls; e1000e: register writes).
  * @tx_kick_errors: of these, failed for another reason than a full queue (interface down or gone).
  * @rx_lent: frames with the device for receiving, now.
  * @tx_lent: frames with the device for sending, now.
- * @kernel_rx_dropped: packets that the kernel dropped, too long for a frame or for other reasons.
- * @kernel_rx_no_frame: packets that the kernel dropped because no frame was lent to it.
- * @kernel_rx_ring_full: packets that the kernel dropped because the caller did not fetch them.
- * @kernel_rx_invalid: descriptors that the kernel refused, receiving.
- * @kernel_tx_invalid: descriptors that the kernel refused, sending.
+ * @missed_dropped: packets dropped on their way in, too long for a frame, broken on the wire, or
+ *	for other reasons.
+ * @missed_no_frame: packets dropped on their way in because no frame was lent.
+ * @missed_ring_full: packets dropped because the caller did not fetch those before (af_xdp; e1000e
+ *	counts them as @missed_no_frame, as it has no frames then).
+ * @invalid_rx: descriptors that the kernel refused, receiving (af_xdp).
+ * @invalid_tx: descriptors that the kernel refused, sending (af_xdp).
  */
 struct lab_netdev_stats {
 	uint64_t rx_packets;
@@ -95,11 +106,11 @@ struct lab_netdev_stats {
 	uint64_t tx_kick_errors;
 	uint64_t rx_lent;
 	uint64_t tx_lent;
-	uint64_t kernel_rx_dropped;
-	uint64_t kernel_rx_no_frame;
-	uint64_t kernel_rx_ring_full;
-	uint64_t kernel_rx_invalid;
-	uint64_t kernel_tx_invalid;
+	uint64_t missed_dropped;
+	uint64_t missed_no_frame;
+	uint64_t missed_ring_full;
+	uint64_t invalid_rx;
+	uint64_t invalid_tx;
 };
 
 /**
@@ -108,13 +119,18 @@ struct lab_netdev_stats {
  *
  * Return: the device, owned by the caller until lab_netdev_close(); or NULL with errno, a sentence
  * in lab_error_text(), and everything as it was before: EINVAL (a bad field, or no such queue),
- * ENODEV (no such interface), ENOTSUP (no such driver in this build, or none in this kernel), EPERM
- * (a capability is missing), ENOBUFS (RLIMIT_MEMLOCK is too low), EBUSY (somebody else has the
- * queue), ENOMEM, ENOSPC (the pool lends to LAB_MAX_DEVICES devices already).
+ * ENODEV (no such interface or function, or one that this driver does not drive), ENOTSUP (no such
+ * driver in this build, or none in this kernel), EPERM (a capability is missing), ENOBUFS
+ * (RLIMIT_MEMLOCK is too low), EBUSY (somebody else has the queue or the device), EIO (the device
+ * does not answer as it should), ENOMEM, ENOSPC (the pool lends to LAB_MAX_DEVICES devices
+ * already); from drivers of PCI devices also those of lab_domain_create(), lab_device_open() and
+ * lab_domain_map_pool().
  *
- * An empty pool is no error: the device receives as soon as there are frames.
+ * An empty pool is no error: the device receives as soon as there are frames. Neither is a link
+ * that is down: see lab_netdev_link().
  *
- * Thread-safe; may sleep (af_xdp: up to 200 ms while the kernel still closes an earlier socket).
+ * Thread-safe; may sleep (af_xdp: up to 200 ms while the kernel still closes an earlier socket;
+ * e1000e: up to 3 s while the link comes up).
  */
 struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config);
 
@@ -130,10 +146,13 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config);
  * calls this and nothing else.
  *
  * Return: how many packets arrived, 0..@n. An empty pool is no error: see
- * lab_netdev_stats.rx_no_frame.
+ * lab_netdev_stats.rx_no_frame. 0 also once the device is gone or is to be given up:
+ * lab_netdev_wait() tells.
  *
  * One thread at a time for each device, this and the other calls on it. Never sleeps. No system
- * call, except (af_xdp) one that does not wait, while packets are queued for sending.
+ * call, except (af_xdp) one that does not wait, while packets are queued for sending. (In a strict
+ * domain lending and taking back make system calls and may sleep, here and in
+ * lab_netdev_tx_burst().)
  */
 unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
 
@@ -148,10 +167,10 @@ unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
  * behind the device may drop a packet.
  *
  * Return: how many of the first packets were accepted. When that is less than @n, errno says why:
- * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time), or EINVAL:
- * packets[returned] was refused, and lab_error_text() says what is wrong with it (not within its
- * frame, shorter than LAB_PACKET_MIN, a frame of another pool or one that the caller does not
- * hold).
+ * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time), ENODEV (e1000e: the
+ * device is gone or is to be given up: close it), or EINVAL: packets[returned] was refused, and
+ * lab_error_text() says what is wrong with it (not within its frame, shorter than LAB_PACKET_MIN, a
+ * frame of another pool or one that the caller does not hold).
  *
  * One thread at a time for each device. Never sleeps; af_xdp makes one system call that does not
  * wait for each 32 packets, which copies them.
@@ -166,7 +185,8 @@ unsigned lab_netdev_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
  * For programs that would rather sleep than poll. May return early: call it in a loop.
  *
  * Return: 1 when lab_netdev_rx_burst() is worth calling; 0 when time ran out or a signal came;
- * -ENETDOWN when the interface is gone for good: close the device.
+ * -ENETDOWN (af_xdp) when the interface is gone for good, or -ENODEV (e1000e) when the device has
+ * been pulled out or the kernel asks for it: close the device. lab_error_text() says which.
  *
  * One thread at a time for each device; sleeps, that is its purpose.
  */
@@ -177,7 +197,7 @@ int lab_netdev_wait(struct lab_netdev *dev, int timeout_ms);
  * @dev: the device.
  * @stats: receives them.
  *
- * One thread at a time for each device; makes a system call, does not sleep.
+ * One thread at a time for each device; may make a system call, does not sleep.
  */
 void lab_netdev_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats);
 
@@ -190,19 +210,62 @@ void lab_netdev_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats);
  */
 void lab_netdev_mac(const struct lab_netdev *dev, uint8_t mac[LAB_MAC_SIZE]);
 
-/** lab_netdev_name() - the device's full name ("af_xdp:eth0:0"); valid as long as the device. */
+/** lab_netdev_name() - the device's full name ("af_xdp:eth0:0", "e1000e:0000:00:03.0"); valid as
+ * long as the device. */
 const char *lab_netdev_name(const struct lab_netdev *dev);
+
+/**
+ * lab_netdev_link() - whether the device can reach anybody.
+ * @dev: the device.
+ * @mbits: receives the speed in Mbit/s, 0 where the link is down or the speed not known; may be
+ *	NULL.
+ *
+ * Return: 1 up, 0 down; -ENODEV or -ENETDOWN as lab_netdev_wait().
+ *
+ * One thread at a time for each device; may make a system call, does not sleep.
+ */
+int lab_netdev_link(struct lab_netdev *dev, uint32_t *mbits);
+
+/**
+ * lab_netdev_promiscuous() - receive every packet that passes by, or only what is for us.
+ * @dev: the device.
+ * @on: not 0: every packet. 0, as after lab_netdev_open(): packets to the device's own address, to
+ *	those of lab_netdev_mac_filter(), and to all (broadcast).
+ *
+ * Return: 0; -ENODEV as lab_netdev_wait(); -ENOTSUP: the driver cannot, and lab_error_text() says
+ * who can (af_xdp: what an interface receives is the kernel's to set, by ip link).
+ *
+ * One thread at a time for each device; does not sleep.
+ */
+int lab_netdev_promiscuous(struct lab_netdev *dev, int on);
+
+/**
+ * lab_netdev_mac_filter() - receive packets to these addresses as well.
+ * @dev: the device.
+ * @macs: @n addresses, unicast or multicast; read during the call only.
+ * @n: how many; 0 receives for the device's own address and broadcast only.
+ *
+ * Replaces what an earlier call set.
+ *
+ * Return: 0; -ENODEV and -ENOTSUP as lab_netdev_promiscuous(); -ENOSPC and nothing changed: the
+ * device can compare with fewer (e1000e: 14).
+ *
+ * One thread at a time for each device; does not sleep.
+ */
+int lab_netdev_mac_filter(struct lab_netdev *dev, const uint8_t (*macs)[LAB_MAC_SIZE], unsigned n);
 
 /**
  * lab_netdev_close() - stop the device, take back what was lent to it, and free these frames.
  * @dev: a device that no thread is using any more; NULL is allowed and does nothing.
  *
- * Packets that were accepted get a moment to leave (af_xdp: up to 200 ms, and none if all are out).
- * Frames that the caller still holds stay held.
+ * Packets that were accepted get a moment to leave (up to 200 ms, and none if all are out). Frames
+ * that the caller still holds stay held.
  *
  * Return: 0; -ENOSPC when the calling thread can have no lcore of the pool, and then the device is
- * still open; or -EBUSY, the device being gone, when frames are still lent in its name, which means
- * that something else wrote into the frame table (lab_error_text() says how many).
+ * still open; or -EBUSY, the device being closed, when frames are still lent in its name:
+ * lab_error_text() says how many. (af_xdp) something else wrote into the frame table. (e1000e) the
+ * device could not be brought to rest: they are in quarantine, see lab_device_close(). Or, the
+ * device being closed and all frames back, what lab_domain_destroy() or lab_run_free() said.
  *
  * May sleep.
  */

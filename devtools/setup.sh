@@ -4,7 +4,7 @@
 #
 # Installs the Debian packages that are missing.
 #
-#   devtools/setup.sh [GROUP...]     build perf dpdk af_xdp tests check; default: all
+#   devtools/setup.sh [GROUP...]     build perf dpdk af_xdp tests check vm; default: all
 #
 # The group "build" is needed, every other one can be done without: where its packages cannot be had
 # (no root, no network, another distribution), a sentence says so and the script succeeds.
@@ -20,6 +20,7 @@ packages_of() {
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils ;;
 	check) echo clang-format clang-tidy cppcheck ;;
+	vm) echo qemu-system-x86 busybox-static cpio iproute2 make flex bison bc libelf-dev libssl-dev xz-utils ;;
 	*) return 1 ;;
 	esac
 }
@@ -31,6 +32,7 @@ without() {
 	af_xdp) echo "the AF_XDP driver, the echo example and their tests are left out" ;;
 	tests) echo "some test suites are skipped" ;;
 	check) echo "the style and static checks are skipped" ;;
+	vm) echo "what needs a device behind an IOMMU is not tested" ;;
 	esac
 }
 
@@ -57,10 +59,10 @@ apt() {
 }
 
 groups=("$@")
-[ $# -gt 0 ] || groups=(build perf dpdk af_xdp tests check)
+[ $# -gt 0 ] || groups=(build perf dpdk af_xdp tests check vm)
 for group in "${groups[@]}"; do
 	packages_of "$group" >/dev/null ||
-		die "No package group is called '$group'. There are: build perf dpdk af_xdp tests check."
+		die "No package group is called '$group'. There are: build perf dpdk af_xdp tests check vm."
 done
 
 if ! have dpkg-query || ! have apt-get; then

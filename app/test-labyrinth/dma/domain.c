@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Domains on the made-up machine: pools mapped and unmapped, in every mode, in one and in several.
+ */
+#include "ground.h"
+
+TestSuite(dma_domain, .timeout = 60);
+
+#define M2 ((uint64_t)1 << 21)
+
+static const enum lab_domain_mode every_mode[] = {LAB_DOMAIN_GUARDED, LAB_DOMAIN_PREMAPPED,
+						  LAB_DOMAIN_STRICT};
+
+/* Every frame of a mapped pool has one address, as far from the first as the frame itself. */
+static void translates(struct lab_domain *domain, struct lab_pool *pool)
+{
+	uint64_t first = lab_domain_iova(domain, pool, lab_frame_at(pool, 0));
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	char *base = lab_pool_memory(pool, NULL);
+
+	cr_assert_neq(first, LAB_ADDR_NONE);
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++) {
+		char *frame = lab_frame_at(pool, i);
+
+		cr_assert_eq(lab_domain_iova(domain, pool, frame),
+			     first + (uint64_t)i * LAB_FRAME_SIZE);
+		cr_assert_eq(lab_domain_iova(domain, pool, frame + 4095),
+			     first + (uint64_t)i * LAB_FRAME_SIZE + 4095);
+	}
+	cr_assert_eq(lab_domain_iova(domain, pool, base - 1), LAB_ADDR_NONE);
+	cr_assert_eq(lab_domain_iova(domain, pool, base + bytes), LAB_ADDR_NONE);
+	cr_assert_eq(lab_domain_iova(domain, pool, &first), LAB_ADDR_NONE);
+}
+
+static void translates_nothing(struct lab_domain *domain, struct lab_pool *pool)
+{
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++)
+		cr_assert_eq(lab_domain_iova(domain, pool, lab_frame_at(pool, i)), LAB_ADDR_NONE);
+}
+
+/* A device reaches each frame in its place, and nothing beside the pool. */
+static void reaches(struct lab_domain *domain, struct lab_pool *pool, unsigned access)
+{
+	uint64_t first = lab_domain_iova(domain, pool, lab_frame_at(pool, 0));
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	char *base = lab_pool_memory(pool, NULL);
+
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++)
+		cr_assert_eq(fake_reach(domain, first + (uint64_t)i * LAB_FRAME_SIZE,
+					LAB_FRAME_SIZE, access),
+			     lab_frame_at(pool, i));
+	/* There may be another mapping beside it, of other memory. */
+	cr_assert_neq(fake_reach(domain, first - 1, 1, access), base - 1);
+	cr_assert_neq(fake_reach(domain, first + bytes, 1, access), base + bytes);
+	if (access != LAB_DMA_BOTH)
+		cr_assert_null(fake_reach(domain, first, 1, LAB_DMA_BOTH));
+}
+
+Test(dma_domain, a_pool_is_one_mapping)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", FRAMES, 0);
+
+	for (unsigned access = LAB_DMA_READ; access <= LAB_DMA_BOTH; access++) {
+		struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+		struct lab_device *dev = opened(domain, FAKE_NIC);
+		struct lab_domain_stats stats;
+
+		translates_nothing(domain, pool);
+		fake.calls[FAKE_MAP] = 0;
+		OK(lab_domain_map_pool(domain, pool, access));
+		cr_assert_eq(fake.calls[FAKE_MAP], 1);
+		translates(domain, pool);
+		reaches(domain, pool, access);
+		says_the_truth(domain);
+		stats = domain_stats(domain);
+		cr_assert_eq(stats.entries, 1);
+		cr_assert_eq(stats.bytes, FRAMES * LAB_FRAME_SIZE);
+		cr_assert_eq(stats.maps, 1);
+		cr_assert_eq(stats.unmaps, 0);
+		cr_assert_eq(stats.devices, 1);
+		REFUSED(EEXIST, lab_domain_map_pool(domain, pool, access), "'rx'", "'net'",
+			"already");
+		REFUSED(EBUSY, lab_pool_destroy(pool), "'rx'", "1 domains",
+			"lab_domain_unmap_pool()");
+		OK(lab_domain_unmap_pool(domain, pool));
+		translates_nothing(domain, pool);
+		says_the_truth(domain);
+		cr_assert_eq(domain_stats(domain).unmaps, 1);
+		cr_assert_eq(fake_entries(domain), 0);
+		REFUSED(ENOENT, lab_domain_unmap_pool(domain, pool), "'rx'", "not mapped", "'net'");
+		OK(lab_device_close(dev));
+		OK(lab_domain_destroy(domain));
+	}
+	end_whole(pool);
+	as_before(&ground);
+}
+
+/* The range is set aside; what is in it comes and goes with the frames. */
+Test(dma_domain, a_strict_domain_maps_no_pool)
+{
+	struct ground ground = level_ground();
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_STRICT, "disk");
+	struct lab_device *dev = opened(domain, FAKE_DISK);
+	struct lab_pool *pool = named_pool("ctl", 64, 0), *other = named_pool("data", 64, 0);
+	uint64_t a, b, bytes = 64 * LAB_FRAME_SIZE;
+
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(domain, other, LAB_DMA_BOTH));
+	cr_assert_eq(fake.calls[FAKE_MAP], 0);
+	translates(domain, pool);
+	translates(domain, other);
+	says_the_truth(domain);
+	a = lab_domain_iova(domain, pool, lab_frame_at(pool, 0));
+	b = lab_domain_iova(domain, other, lab_frame_at(other, 0));
+	cr_assert(a + bytes <= b || b + bytes <= a);
+	REFUSED(EBUSY, lab_pool_destroy(pool), "'ctl'", "1 domains");
+	OK(lab_domain_unmap_pool(domain, pool));
+	OK(lab_domain_unmap_pool(domain, other));
+	cr_assert_eq(fake.calls[FAKE_UNMAP], 0);
+	OK(lab_device_close(dev));
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
+	end_whole(other);
+	as_before(&ground);
+}
+
+/* Opening a device maps what there is, once; what is made later is for the program to map. */
+Test(dma_domain, a_premapped_domain_maps_all_there_is)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *early = named_pool("early", 64, 0), *rx = named_pool("rx", FRAMES, 0);
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_PREMAPPED, "all");
+	struct lab_device *nic, *disk;
+	struct lab_pool *late;
+
+	cr_assert_eq(fake.calls[FAKE_MAP], 0);
+	nic = opened(domain, FAKE_NIC);
+	cr_assert_eq(fake.calls[FAKE_MAP], 2);
+	translates(domain, early);
+	reaches(domain, rx, LAB_DMA_BOTH);
+	REFUSED(EEXIST, lab_domain_map_pool(domain, rx, LAB_DMA_BOTH), "'rx'");
+	late = named_pool("late", 64, 0);
+	translates_nothing(domain, late);
+	OK(lab_domain_unmap_pool(domain, early));
+	/* The next device brings the late one, and the one that was taken out. */
+	disk = opened(domain, FAKE_DISK);
+	cr_assert_eq(fake.calls[FAKE_MAP], 4);
+	reaches(domain, late, LAB_DMA_BOTH);
+	reaches(domain, early, LAB_DMA_BOTH);
+	says_the_truth(domain);
+	OK(lab_device_close(nic));
+	OK(lab_device_close(disk));
+	REFUSED(EBUSY, lab_pool_destroy(late), "1 domains");
+	OK(lab_domain_destroy(domain)); /* unmaps them */
+	end_whole(early);
+	end_whole(rx);
+	end_whole(late);
+	as_before(&ground);
+}
+
+/* Nothing of a device that could not be opened stays: no mapping either. */
+Test(dma_domain, premapping_is_all_or_nothing)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *a = named_pool("a", 64, 0), *b = named_pool("b", 64, 0),
+			*c = named_pool("c", 64, 0);
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_PREMAPPED, "all");
+
+	for (unsigned k = 1; k <= 3; k++) {
+		fake_fail(FAKE_MAP, k, ENOMEM);
+		FELL_SHORT(ENOMEM, 0, lab_device_open(domain, FAKE_NIC), "'all'");
+		cr_assert(fake_failed());
+		cr_assert_eq(fake_entries(domain), 0);
+		translates_nothing(domain, a);
+		says_the_truth(domain);
+	}
+	OK(lab_device_close(opened(domain, FAKE_NIC)));
+	OK(lab_domain_destroy(domain));
+	end_whole(a);
+	end_whole(b);
+	end_whole(c);
+	as_before(&ground);
+}
+
+Test(dma_domain, nothing_is_mapped_before_a_device_is_open)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", 64, 0);
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct lab_domain *domain = domain_on(&fake_keeping_ops, every_mode[i], "net");
+		struct lab_run run = {.frames = 1};
+
+		cr_assert_str_eq(lab_domain_name(domain), "net");
+		cr_assert_str_eq(lab_domain_backend(domain), "keeping");
+		cr_assert_eq(lab_domain_mode(domain), every_mode[i]);
+		REFUSED(ENODEV, lab_domain_map_pool(domain, pool, LAB_DMA_BOTH), "'rx'", "'net'",
+			"open a device there first");
+		REFUSED(ENODEV, lab_run_alloc(domain, 1, 0, LAB_DMA_BOTH, &run), "'net'",
+			"no device yet");
+		cr_assert_null(run.addr);
+		OK(lab_domain_destroy(domain));
+	}
+	cr_assert_eq(fake.calls[FAKE_LIMITS] + fake.calls[FAKE_MAP], 0);
+	OK(lab_domain_destroy(NULL));
+	end_whole(pool);
+	as_before(&ground);
+}
+
+/* What is known of the addresses stays known; so does what is mapped, in the kernel or not. */
+Test(dma_domain, mappings_outlive_devices)
+{
+	static const struct lab_iommu_ops *const kind[] = {&fake_keeping_ops, &fake_forgetful_ops};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct ground ground = level_ground();
+		struct lab_pool *rx = named_pool("rx", 64, 0), *tx = named_pool("tx", 64, 0);
+		struct lab_domain *domain = domain_on(kind[i], LAB_DOMAIN_GUARDED, "net");
+		struct lab_device *dev = opened(domain, FAKE_NIC);
+		unsigned kept = kind[i]->forgetful ? 0 : 3;
+		uint64_t iova;
+		struct lab_run run;
+
+		OK(lab_domain_map_pool(domain, rx, LAB_DMA_WRITE));
+		OK(lab_domain_map_pool(domain, tx, LAB_DMA_READ));
+		OK(lab_run_alloc(domain, 4, 0, LAB_DMA_BOTH, &run));
+		iova = lab_domain_iova(domain, rx, lab_frame_at(rx, 0));
+		for (unsigned round = 0; round < 3; round++) {
+			OK(lab_device_close(dev));
+			cr_assert_eq(fake_entries(domain), kept);
+			says_the_truth(domain);
+			cr_assert_eq(lab_domain_iova(domain, rx, lab_frame_at(rx, 0)), iova);
+			dev = opened(domain, round & 1 ? FAKE_DISK : FAKE_NIC);
+			cr_assert_eq(fake_entries(domain), 3);
+			says_the_truth(domain);
+			reaches(domain, rx, LAB_DMA_WRITE);
+			reaches(domain, tx, LAB_DMA_READ);
+			cr_assert_eq(fake_reach(domain, run.iova, 4 * LAB_FRAME_SIZE, LAB_DMA_BOTH),
+				     run.addr);
+		}
+		/* Let go of without a device, they are not made again with the next. */
+		OK(lab_device_close(dev));
+		OK(lab_domain_unmap_pool(domain, tx));
+		OK(lab_run_free(domain, &run));
+		dev = opened(domain, FAKE_NIC);
+		cr_assert_eq(fake_entries(domain), 1);
+		reaches(domain, rx, LAB_DMA_WRITE);
+		says_the_truth(domain);
+		OK(lab_domain_map_pool(domain, tx, LAB_DMA_READ));
+		OK(lab_device_close(dev));
+		OK(lab_domain_destroy(domain));
+		end_whole(rx);
+		end_whole(tx);
+		as_before(&ground);
+	}
+}
+
+/* A replay that fails half way leaves no half of it. */
+Test(dma_domain, a_replay_that_fails)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *rx = named_pool("rx", 64, 0), *tx = named_pool("tx", 64, 0);
+	struct lab_domain *domain = domain_on(&fake_forgetful_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *dev = opened(domain, FAKE_NIC);
+
+	OK(lab_domain_map_pool(domain, rx, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(domain, tx, LAB_DMA_BOTH));
+	OK(lab_device_close(dev));
+	for (unsigned k = 1; k <= 2; k++) {
+		fake_fail(FAKE_MAP, k, ENOMEM);
+		FELL_SHORT(ENOMEM, 0, lab_device_open(domain, FAKE_NIC), "'net'", "mapped before");
+		cr_assert(fake_failed());
+		says_the_truth(domain);
+		cr_assert_eq(domain_stats(domain).devices, 0);
+	}
+	dev = opened(domain, FAKE_NIC);
+	reaches(domain, rx, LAB_DMA_BOTH);
+	reaches(domain, tx, LAB_DMA_BOTH);
+	OK(lab_device_close(dev));
+	OK(lab_domain_destroy(domain));
+	end_whole(rx);
+	end_whole(tx);
+	as_before(&ground);
+}
+
+Test(dma_domain, several_domains_share_pages)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", FRAMES, 0);
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	struct lab_domain *a = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "a"),
+			  *b = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "b");
+	struct lab_device *nic = opened(a, FAKE_NIC), *disk = opened(b, FAKE_DISK);
+
+	OK(lab_domain_map_pool(a, pool, LAB_DMA_BOTH));
+	cr_assert_eq(fake.calls[FAKE_SHARE], 0);
+	OK(lab_domain_map_pool(b, pool, LAB_DMA_READ));
+	cr_assert_eq(fake.calls[FAKE_SHARE], 1);
+	cr_assert_eq(fake.calls[FAKE_MAP], 1);
+	cr_assert_eq(fake_pinned(), bytes);
+	cr_assert_eq(domain_stats(a).shared_bytes, 0);
+	cr_assert_eq(domain_stats(b).shared_bytes, bytes);
+	reaches(a, pool, LAB_DMA_BOTH);
+	reaches(b, pool, LAB_DMA_READ);
+	says_the_truth(a);
+	says_the_truth(b);
+	REFUSED(EBUSY, lab_pool_destroy(pool), "2 domains");
+	/* Whoever came first may go first. */
+	OK(lab_domain_unmap_pool(a, pool));
+	reaches(b, pool, LAB_DMA_READ);
+	REFUSED(EBUSY, lab_pool_destroy(pool), "1 domains");
+	OK(lab_domain_unmap_pool(b, pool));
+	cr_assert_eq(domain_stats(b).shared_bytes, 0);
+
+	/* A machine that cannot share pins again. */
+	OK(lab_domain_map_pool(a, pool, LAB_DMA_BOTH));
+	fake_fail(FAKE_SHARE, 1, EOPNOTSUPP);
+	OK(lab_domain_map_pool(b, pool, LAB_DMA_BOTH));
+	cr_assert(fake_failed());
+	cr_assert_eq(fake_pinned(), 2 * bytes);
+	cr_assert_eq(domain_stats(b).shared_bytes, 0);
+	OK(lab_domain_unmap_pool(b, pool));
+	OK(lab_domain_unmap_pool(a, pool));
+
+	/* Pages pinned for reading serve no writer; they do serve a reader. */
+	OK(lab_domain_map_pool(a, pool, LAB_DMA_READ));
+	fake.calls[FAKE_SHARE] = 0;
+	OK(lab_domain_map_pool(b, pool, LAB_DMA_WRITE));
+	cr_assert_eq(fake.calls[FAKE_SHARE], 0);
+	reaches(b, pool, LAB_DMA_WRITE);
+	OK(lab_domain_unmap_pool(b, pool));
+	OK(lab_domain_map_pool(b, pool, LAB_DMA_READ));
+	cr_assert_eq(fake.calls[FAKE_SHARE], 1);
+	cr_assert_eq(fake_pinned(), bytes);
+	OK(lab_device_close(nic));
+	OK(lab_device_close(disk));
+	OK(lab_domain_destroy(a));
+	OK(lab_domain_destroy(b));
+	end_whole(pool);
+	as_before(&ground);
+}
+
+/* Kernels of different kinds, and strict domains, have nothing to share. */
+Test(dma_domain, what_is_not_shared)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", 64, 0);
+	struct lab_domain *a = domain_on(&fake_forgetful_ops, LAB_DOMAIN_GUARDED, "a"),
+			  *b = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "b"),
+			  *c = domain_on(&fake_keeping_ops, LAB_DOMAIN_STRICT, "c");
+	struct lab_device *nic = opened(a, FAKE_NIC), *disk = opened(c, FAKE_DISK);
+	struct lab_device *second;
+
+	strcpy(fake.device[2].address, "fa4e:00:03.0");
+	second = opened(b, "fa4e:00:03.0");
+	OK(lab_domain_map_pool(a, pool, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(c, pool, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(b, pool, LAB_DMA_BOTH));
+	cr_assert_eq(fake.calls[FAKE_SHARE], 0);
+	cr_assert_eq(fake.calls[FAKE_MAP], 2);
+	REFUSED(EBUSY, lab_pool_destroy(pool), "3 domains");
+	OK(lab_device_close(nic));
+	OK(lab_device_close(disk));
+	OK(lab_device_close(second));
+	OK(lab_domain_destroy(c));
+	OK(lab_domain_destroy(a));
+	OK(lab_domain_destroy(b));
+	end_whole(pool);
+	as_before(&ground);
+}
+
+Test(dma_domain, too_few_addresses)
+{
+	struct ground ground = level_ground();
+	/* 1 MiB less what lies below LAB_IOVA_MIN */
+	struct lab_domain_config config = {.name = "thin", .address_bits = 20};
+	struct lab_domain *domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+	struct lab_device *dev = opened(domain, FAKE_NIC);
+	struct lab_pool *wide = named_pool("wide", FRAMES, 0), *fits = named_pool("fits", 224, 0);
+	struct lab_run run;
+
+	REFUSED(ENOSPC, lab_domain_map_pool(domain, wide, LAB_DMA_BOTH), "pool 'wide'", "8192 KiB",
+		"'thin'", "0xfffff", "address_bits");
+	translates_nothing(domain, wide);
+	OK(lab_pool_destroy(wide)); /* it is not mapped at all */
+	OK(lab_domain_map_pool(domain, fits, LAB_DMA_BOTH));
+	reaches(domain, fits, LAB_DMA_BOTH);
+	OK(lab_run_alloc(domain, 16, 0, LAB_DMA_BOTH, &run));
+	REFUSED(ENOSPC, lab_run_alloc(domain, 1, 0, LAB_DMA_BOTH, &(struct lab_run){0}), "a run",
+		"4 KiB", "'thin'");
+	OK(lab_domain_unmap_pool(domain, fits));
+	OK(lab_domain_map_pool(domain, fits, LAB_DMA_BOTH));
+	OK(lab_device_close(dev));
+	OK(lab_domain_destroy(domain));
+
+	config.address_bits = 14; /* all of it below LAB_IOVA_MIN */
+	domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+	cr_assert_not_null(domain);
+	FELL_SHORT(EINVAL, 0, lab_device_open(domain, FAKE_NIC), "'thin'", "14 bits",
+		   "more address_bits");
+	OK(lab_domain_destroy(domain));
+	end_whole(fits);
+	as_before(&ground);
+}
+
+/* The second device of a domain reaches less than the first. */
+Test(dma_domain, a_narrow_device)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", 64, 0);
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *nic, *disk;
+
+	fake_device(FAKE_DISK)->narrow = 1;
+	fake.range[0].first = (uint64_t)1 << 34; /* of this IOMMU */
+	fake.range[0].last = ((uint64_t)1 << 35) - 1;
+	fake.range[1].last = ((uint64_t)1 << 34) - 1;
+	fake.range[1].first = 0xf0000000;
+	nic = opened(domain, FAKE_NIC);
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	disk = opened(domain, FAKE_DISK); /* what is mapped lies low enough */
+	OK(lab_device_close(disk));
+	OK(lab_domain_unmap_pool(domain, pool));
+	OK(lab_device_close(nic));
+
+	fake.ranges = 1; /* high addresses only */
+	nic = opened(domain, FAKE_NIC);
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	fake.ranges = 2;
+	FELL_SHORT(EADDRINUSE, 0, lab_device_open(domain, FAKE_DISK), "'net'", "mapped already",
+		   "domain of its own");
+	cr_assert_null(fake_device(FAKE_DISK)->dev);
+	cr_assert_eq(domain_stats(domain).devices, 1);
+	reaches(domain, pool, LAB_DMA_BOTH);
+	OK(lab_device_close(nic));
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
+	as_before(&ground);
+}
+
+Test(dma_domain, the_kernels_limit_of_entries)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *a = named_pool("a", 64, 0), *b = named_pool("b", 64, 0);
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *nic, *disk;
+
+	fake.entries = 1;
+	nic = opened(domain, FAKE_NIC);
+	cr_assert_eq(domain_stats(domain).entry_limit, 1);
+	OK(lab_domain_map_pool(domain, a, LAB_DMA_BOTH));
+	REFUSED(ENOSPC, lab_domain_map_pool(domain, b, LAB_DMA_BOTH), "pool 'b'", "'net'",
+		"it has 1 mappings", "allows 1", "dma_entry_limit");
+	translates_nothing(domain, b);
+	fake.entries = 3;
+	disk = opened(domain, FAKE_DISK);
+	cr_assert_eq(domain_stats(domain).entry_limit, 3); /* two are left, and one is taken */
+	OK(lab_domain_map_pool(domain, b, LAB_DMA_BOTH));
+	OK(lab_device_close(nic));
+	OK(lab_device_close(disk));
+	OK(lab_domain_destroy(domain));
+	end_whole(a);
+	end_whole(b);
+	as_before(&ground);
+}
+
+Test(dma_domain, addresses_are_aligned_as_hugepages_are)
+{
+	struct ground ground = level_ground();
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *dev = opened(domain, FAKE_NIC);
+	struct lab_pool_config config = {.name = "huge", .frames = 512, .page_size = LAB_PAGE_2M};
+	struct lab_pool *pool, *small;
+	struct lab_run run;
+
+	skip_without_hugepages(LAB_PAGE_2M, 1);
+	pool = pool_of(&config);
+	small = named_pool("small", 64, 0);
+	OK(lab_run_alloc(domain, 3, 0, LAB_DMA_BOTH, &run));
+	OK(lab_domain_map_pool(domain, small, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	cr_assert_eq(lab_domain_iova(domain, pool, lab_frame_at(pool, 0)) & (M2 - 1), 0);
+	reaches(domain, pool, LAB_DMA_BOTH);
+	OK(lab_device_close(dev));
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
+	end_whole(small);
+	as_before(&ground);
+}
+
+/* Without an IOMMU addresses are the memory's own, and nothing is mapped. */
+Test(dma_domain, physical_addresses)
+{
+	struct ground ground = level_ground();
+	struct lab_pool_config config = {.name = "huge", .frames = 1024, .page_size = LAB_PAGE_2M};
+	struct lab_domain *domain = domain_on(&fake_physical_ops, LAB_DOMAIN_GUARDED, "bare");
+	struct lab_device *dev = opened(domain, FAKE_NIC);
+	struct lab_pool *small = named_pool("small", 64, 0), *pool;
+	struct lab_run run;
+
+	REFUSED(ENOTSUP, lab_domain_map_pool(domain, small, LAB_DMA_BOTH), "'small'",
+		"no physical addresses", "'bare'", "hugepages, as root");
+	end_whole(small);
+	skip_unless_root();
+	skip_without_hugepages(LAB_PAGE_2M, 3);
+	pool = pool_of(&config);
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	for (uint32_t i = 0; i < 1024; i++)
+		cr_assert_eq(lab_domain_iova(domain, pool, lab_frame_at(pool, i)),
+			     lab_frame_phys(pool, lab_frame_at(pool, i)));
+	OK(lab_run_alloc(domain, 2, 0, LAB_DMA_BOTH, &run));
+	cr_assert_eq(run.iova & 4095, 0);
+	OK(lab_run_free(domain, &run));
+	cr_assert_eq(fake.calls[FAKE_MAP] + fake.calls[FAKE_UNMAP], 0);
+	OK(lab_domain_unmap_pool(domain, pool));
+	OK(lab_device_close(dev));
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
+	as_before(&ground);
+}
+
+Test(dma_domain, is_not_destroyed_under_devices)
+{
+	struct ground ground = level_ground();
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *nic = opened(domain, FAKE_NIC), *disk = opened(domain, FAKE_DISK);
+
+	REFUSED(EBUSY, lab_domain_destroy(domain), "'net'", "fa4e:00:0", "1 other", "close them");
+	OK(lab_device_close(nic));
+	REFUSED(EBUSY, lab_domain_destroy(domain), FAKE_DISK, "0 other");
+	OK(lab_device_close(disk));
+	OK(lab_domain_destroy(domain));
+	as_before(&ground);
+}
+
+/* What the kernel does not let go of stays as it was, and can be tried again. */
+Test(dma_domain, an_unmap_that_fails)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", 64, 0);
+	struct lab_domain *domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "net");
+	struct lab_device *dev = opened(domain, FAKE_NIC);
+
+	OK(lab_domain_map_pool(domain, pool, LAB_DMA_BOTH));
+	fake_fail(FAKE_UNMAP, 1, EFAULT);
+	REFUSED(EFAULT, lab_domain_unmap_pool(domain, pool), "pool 'rx'", "cannot be unmapped",
+		"'net'");
+	cr_assert(fake_failed());
+	reaches(domain, pool, LAB_DMA_BOTH);
+	says_the_truth(domain);
+	REFUSED(EBUSY, lab_pool_destroy(pool), "1 domains");
+	OK(lab_device_close(dev));
+	fake_fail(FAKE_UNMAP, 1, EFAULT);
+	REFUSED(EFAULT, lab_domain_destroy(domain), "pool 'rx'", "'net'");
+	cr_assert(fake_failed());
+	translates(domain, pool);
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
+	as_before(&ground);
+}

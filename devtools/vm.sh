@@ -250,7 +250,9 @@ command=("${inside[@]}" python3 "$lab/host.py" "$run" "$log" "$limit" "$companio
 if [ $shell = yes ]; then
 	terminal=$(stty -g)
 	at_exit "stty '$terminal'"
-	"${command[@]}" || status=$?
+	# What runs in the background has no stdin otherwise.
+	on_terminal() { exec "$@" </dev/tty; }
+	attended on_terminal "${command[@]}" || status=$?
 else
 	attended "${command[@]}" || status=$?
 fi

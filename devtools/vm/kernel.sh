@@ -22,7 +22,7 @@ modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_p
 # The version of a package that could be fetched, or nothing.
 candidate_of() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([^(].*\)/\1/p'; }
 
-# fetch PACKAGE INTO: unpacks it, installs nothing.
+# fetch PACKAGE INTO: unpacks it, installs nothing. Returns 1 and has said so if it cannot be had.
 fetch() {
 	local folder=$2.download
 	rm -rf "$folder" "$2"
@@ -30,14 +30,22 @@ fetch() {
 	at_exit "rm -rf '$folder'"
 	# As root, apt would fetch as its own user, who may not write here.
 	(cd "$folder" && attended apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=2 \
-		-o Acquire::http::Timeout=20 download "$1") >"$cache/fetch.log" 2>&1 ||
-		die "The package $1 cannot be fetched ($(tail -n 1 "$cache/fetch.log"))."
+		-o Acquire::http::Timeout=20 download "$1") >"$cache/fetch.log" 2>&1 || {
+		warn "The package $1 cannot be fetched ($(grep '^E:' "$cache/fetch.log" | tail -n 1))."
+		return 1
+	}
 	dpkg-deb -x "$folder"/*.deb "$2"
 	rm -rf "$folder"
 }
 
 # done_before FOLDER STAMP: whether FOLDER has the kernel that STAMP speaks of.
 done_before() { [ "$(cat "$1/stamp" 2>/dev/null)" = "$2" ] && [ -s "$1/vmlinuz" ]; }
+
+# or_as_before FOLDER: what could not be fetched anew may be there from before; else the script ends.
+or_as_before() {
+	[ -s "$1/vmlinuz" ] || exit 1
+	warn "Going on with the kernel that is there: $(cat "$1/stamp")."
+}
 
 # What the kernel did not take of our options.
 options_missing() {
@@ -65,11 +73,11 @@ make_small() {
 		have $tool || die "The small kernel cannot be built without $tool; devtools/setup.sh vm installs it."
 	done
 	warn "Building the small kernel from $source_package $version: about five minutes on two processors, once."
-	rm -rf "$tree" "$folder"
-	mkdir -p "$tree" "$folder/modules"
+	rm -rf "$tree"
+	mkdir -p "$tree"
 	at_exit "rm -rf '$tree'"
 	if [ ! -s "$tarball" ]; then
-		fetch "$source_package" "$tree/package"
+		fetch "$source_package" "$tree/package" || { or_as_before "$folder" && return; }
 		tarball=$tree/package/usr/src/$source_package.tar.xz
 	fi
 	tar -C "$tree" -xJf "$tarball"
@@ -83,6 +91,8 @@ make_small() {
 	[ -z "$missing" ] || die "$source_package $version does not take these options of $config:"$'\n'"$missing"
 	attended nice make -C "$tree/$source_package" -j"$(nproc)" bzImage >>"$log" 2>&1 ||
 		die "The small kernel cannot be built ($log): $(grep -m 3 -E 'error|Error' "$log")"
+	rm -rf "$folder"
+	mkdir -p "$folder/modules"
 	cp "$tree/$source_package/.config" "$folder/config"
 	: >"$folder/modules.list"
 	cp "$tree/$source_package/arch/x86/boot/bzImage" "$folder/vmlinuz"
@@ -102,7 +112,7 @@ make_debian() {
 	! done_before "$folder" "$stamp" || return 0
 	warn "Fetching Debian's kernel, $package $version."
 	at_exit "rm -rf '$tree'"
-	fetch "$package" "$tree"
+	fetch "$package" "$tree" || { or_as_before "$folder" && return; }
 	rm -rf "$folder"
 	mkdir -p "$folder/modules"
 	for module in "${modules[@]}"; do

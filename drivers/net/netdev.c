@@ -12,6 +12,12 @@
 #include "error.h"
 #include "netdev_driver.h"
 
+#ifdef LAB_HAVE_AF_XDP
+#define DRIVERS "af_xdp, e1000e"
+#else
+#define DRIVERS "e1000e; af_xdp needs a build with libxdp and libbpf"
+#endif
+
 static const struct lab_netdev_ops *const drivers[] = {
 #ifdef LAB_HAVE_AF_XDP
 	&lab_af_xdp_ops,
@@ -61,9 +67,8 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 			return drivers[i]->open(config, colon + 1);
 	}
 	return refuse(lab_fail(ENOTSUP,
-			       "device \"%s\": no driver \"%.*s\" in this build; it has: %s%s",
-			       config->device, (int)(len < 32 ? len : 32), config->device,
-			       drivers[0]->name, drivers[1] ? ", e1000e" : ""));
+			       "device \"%s\": no driver \"%.*s\" in this build; it has: " DRIVERS,
+			       config->device, (int)(len < 32 ? len : 32), config->device));
 }
 
 unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n)

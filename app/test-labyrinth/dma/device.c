@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Devices on the made-up machine: opened, reset, watched, interrupted, pulled out and closed. What
- * is lent to them is the business of loan.c.
+ * is lent to them is the business of loan.c and quarantine.c.
  */
 #include <poll.h>
 

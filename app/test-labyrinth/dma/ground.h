@@ -127,4 +127,49 @@ static inline void says_the_truth(struct lab_domain *domain)
 	nothing_wrong();
 }
 
+/* Every frame of a mapped pool has one address, as far from the first as the frame itself. */
+static inline void translates(struct lab_domain *domain, struct lab_pool *pool)
+{
+	uint64_t first = lab_domain_iova(domain, pool, lab_frame_at(pool, 0));
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	char *base = lab_pool_memory(pool, NULL);
+
+	cr_assert_neq(first, LAB_ADDR_NONE);
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++) {
+		char *frame = lab_frame_at(pool, i);
+
+		cr_assert_eq(lab_domain_iova(domain, pool, frame),
+			     first + (uint64_t)i * LAB_FRAME_SIZE);
+		cr_assert_eq(lab_domain_iova(domain, pool, frame + 4095),
+			     first + (uint64_t)i * LAB_FRAME_SIZE + 4095);
+	}
+	cr_assert_eq(lab_domain_iova(domain, pool, base - 1), LAB_ADDR_NONE);
+	cr_assert_eq(lab_domain_iova(domain, pool, base + bytes), LAB_ADDR_NONE);
+	cr_assert_eq(lab_domain_iova(domain, pool, &first), LAB_ADDR_NONE);
+}
+
+static inline void translates_nothing(struct lab_domain *domain, struct lab_pool *pool)
+{
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++)
+		cr_assert_eq(lab_domain_iova(domain, pool, lab_frame_at(pool, i)), LAB_ADDR_NONE);
+}
+
+/* A device reaches each frame in its place, and nothing beside the pool. */
+static inline void reaches(struct lab_domain *domain, struct lab_pool *pool, unsigned access)
+{
+	uint64_t first = lab_domain_iova(domain, pool, lab_frame_at(pool, 0));
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	char *base = lab_pool_memory(pool, NULL);
+
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++)
+		cr_assert_eq(fake_reach(domain, first + (uint64_t)i * LAB_FRAME_SIZE,
+					LAB_FRAME_SIZE, access),
+			     lab_frame_at(pool, i));
+	/* There may be another mapping beside it, of other memory. */
+	cr_assert_neq(fake_reach(domain, first - 1, 1, access), base - 1);
+	cr_assert_neq(fake_reach(domain, first + bytes, 1, access), base + bytes);
+	if (access != LAB_DMA_BOTH)
+		cr_assert_null(fake_reach(domain, first, 1, LAB_DMA_BOTH));
+}
+
 #endif

@@ -206,7 +206,7 @@ Test(dma_run, at_random)
 			fill(&run[n], 1 + (run[n].iova >> 12) % 100);
 			n++;
 		}
-		cr_assert_eq(fake_entries(domain), n);
+		cr_assert_eq(fake_entries(domain), n, "seed 0x%llx", (unsigned long long)seed);
 	}
 	says_the_truth(domain);
 	end();

@@ -284,8 +284,7 @@ static void bad_packets(struct lab_pool *pool)
 		peer_receive_any();
 	}
 	lab_netdev_stats(dev, &s);
-	tap_ok(s.tx_refused == sizeof(bad) / sizeof(*bad) && !s.invalid_tx &&
-		       link_wait_sent(dev),
+	tap_ok(s.tx_refused == sizeof(bad) / sizeof(*bad) && !s.invalid_tx && link_wait_sent(dev),
 	       "they are counted, and the kernel saw none of them");
 	tap_ok(lab_netdev_close(dev) == 0 && link_conserved(pool, 0), "the pool is whole");
 }

@@ -77,4 +77,4 @@ conserved() {
 answers() { on_host "ping -q -c 20 -i 0.01 -w 10 $ip_echo"; }
 
 # traffic: 100000 packets of all sizes that Ethernet has, 64 at a time.
-traffic="$udp_client $ip_echo 7 100000 64 18"
+export traffic="$udp_client $ip_echo 7 100000 64 18"

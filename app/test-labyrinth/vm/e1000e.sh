@@ -15,7 +15,9 @@ set -euo pipefail
 
 check "the wire takes packets that are too long" on_host "ip link set vm0 mtu 4000"
 ask_host "$BUILD/app/test-labyrinth/net/frame-peer vm0 vm1"
-"$BUILD/app/test-labyrinth/net/e1000e-test" "$NIC0" "$NIC1" "$EDU0"
+# What each of them reports is TAP; a status of theirs must not end the rest.
+"$BUILD/app/test-labyrinth/net/e1000e-test" "$NIC0" "$NIC1" "$EDU0" || true
+"$BUILD/app/test-labyrinth/net/e1000e-quiet" "$NIC0" || true
 check "the peer saw its end" answer_of_host
 check "the wire is as it was" on_host "ip link set vm0 mtu 1500"
 
@@ -23,33 +25,40 @@ check "the wire is as it was" on_host "ip link set vm0 mtu 1500"
 
 interrupts() { awk '/vfio-msix/ { for (i = 2; i <= 3; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
 
-# all_pings SIZE...: 200 of each, and none is lost.
+# pings COUNT INTERVAL SIZE: until so many have been answered. A late answer has ping send another one, so how
+# many it sent is added to $pinged, and the echo must have answered as many.
+pinged=$(mktemp)
+pings() {
+	local out status=0
+	out=$(on_host "ping -q -c $1 -i $2 -w 60 -s $3 $ip_echo") || status=$?
+	note "$3 bytes: $out"
+	sed -n 's/.* \([0-9]*\) packets transmitted.*/\1/p' <<<"$out" >>"$pinged"
+	return $status
+}
 all_pings() {
-	local size out
-	for size in "$@"; do
-		out=$(on_host "ping -i 0.002 -q -c 200 -w 30 -s $size $ip_echo") || true
-		note "$size bytes: $out"
-		grep -q '200 packets transmitted, 200 received' <<<"$out" || return 1
-	done
+	local size
+	for size in 0 18 56 500 1000 1472; do pings 200 0.002 "$size" || return 1; done
 }
 # idle_answers: with pauses, in which the echo sleeps: each ping ends one.
 idle_answers() {
 	local before after
 	before=$(interrupts)
-	on_host "ping -q -c 10 -i 0.2 -w 20 $ip_echo" || return 1
+	pings 10 0.2 56 || return 1
 	after=$(interrupts)
 	echo "interrupts: $before, $after"
 	[ $((after - before)) -ge 10 ]
 }
+# counted_pings: all that were sent, and no more.
+counted_pings() { is icmp "$(awk '{ n += $1 } END { print n }' "$pinged")"; }
 
 check "echo starts" start_echo
-check "1200 pings of 0 to 1472 bytes are answered, none is lost" all_pings 0 18 56 500 1000 1472
+check "1200 pings of 0 to 1472 bytes are answered" all_pings
 check "100000 UDP packets of 18 to 1472 bytes (64 to 1518 on the wire) come back unchanged" on_host "$traffic"
 check "an idle echo is woken by interrupts" idle_answers
 check "echo ends on SIGTERM with status 0" stop_echo
 check "no frame is lost" conserved
-check "echo counted each ping" is icmp 1210
-check "echo counted each packet" is udp 100000
+check "echo got and answered each ping that was sent" counted_pings
+check "echo got and answered each packet once" is udp 100000
 check "it dropped none" is dropped 0
 check "the device missed none" is missed 0
 note "$(tail -1 "$echo_log")"

@@ -78,7 +78,8 @@ static void take_down(struct scene *s, enum lab_domain_mode mode)
 {
 	if (s->run.addr && !did(s, lab_run_free(s->domain, &s->run) == 0) && s->run.addr)
 		s->stuck |= lab_run_free(s->domain, &s->run) != 0;
-	if (s->edu && lab_domain_iova(s->domain, s->pool, s->pool->base) != LAB_ADDR_NONE &&
+	if (s->domain && s->edu &&
+	    lab_domain_iova(s->domain, s->pool, s->pool->base) != LAB_ADDR_NONE &&
 	    !did(s, lab_domain_unmap_pool(s->domain, s->pool) == 0))
 		s->stuck |= lab_domain_unmap_pool(s->domain, s->pool) != 0;
 	/* With nothing lent, closing cannot fail. */

@@ -17,14 +17,15 @@
 #define EDU_BITS 0
 
 /** guest_must() - @p; or "Bail out!", what was wanted and why there is none. */
-void *guest_must(void *p, const char *what);
+void *guest_must(void *p, const char *what) __attribute__((returns_nonnull));
 /** guest_must_be() - ends the program likewise unless @value is @wanted. */
 void guest_must_be(int64_t value, int64_t wanted, const char *what);
 
 /** guest_pool() - a pool of @frames on hugepages of 2 MiB, wherever they are. */
-struct lab_pool *guest_pool(const char *name, uint64_t frames);
+struct lab_pool *guest_pool(const char *name, uint64_t frames) __attribute__((returns_nonnull));
 /** guest_domain() - a domain on the backend that LABYRINTH_IOMMU names. */
-struct lab_domain *guest_domain(const char *name, enum lab_domain_mode mode);
+struct lab_domain *guest_domain(const char *name, enum lab_domain_mode mode)
+	__attribute__((returns_nonnull));
 /** guest_mode_name() - "guarded", "premapped" or "strict". */
 const char *guest_mode_name(enum lab_domain_mode mode);
 

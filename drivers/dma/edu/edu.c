@@ -67,7 +67,8 @@ struct lab_edu *lab_edu_open(struct lab_domain *domain, const char *address)
 	}
 	rc = start_up(edu);
 	if (rc) {
-		lab_edu_close(edu);
+		lab_device_close(edu->dev);
+		free(edu);
 		errno = -rc;
 		return NULL;
 	}
@@ -117,10 +118,10 @@ int lab_edu_poll(struct lab_edu *edu)
 int lab_edu_wait(struct lab_edu *edu)
 {
 	const struct timespec step = {.tv_nsec = 1000000};
-	int done = 0;
 
 	for (int ms = 0; ms < LAB_EDU_TIMEOUT_MS; ms++) {
-		done = lab_edu_poll(edu);
+		int done = lab_edu_poll(edu);
+
 		if (done)
 			return done < 0 ? done : 0;
 		nanosleep(&step, NULL);

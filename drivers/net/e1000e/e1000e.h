@@ -93,7 +93,7 @@ void lab_e1000e_start(struct e1000e *x);
 /** lab_e1000e_link_up() - 1 if the link is up (@mbits receives the speed), 0 if not (or gone). */
 int lab_e1000e_link_up(struct e1000e *x, uint32_t *mbits);
 
-/** lab_e1000e_filter() - RCTL's promiscuous bits. */
+/** lab_e1000e_set_promiscuous() - RCTL's promiscuous bits. */
 void lab_e1000e_set_promiscuous(struct e1000e *x, bool on);
 
 /** lab_e1000e_set_macs() - the receive addresses behind our own; @n is at most RA_EXTRA. */

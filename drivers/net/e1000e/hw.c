@@ -178,12 +178,11 @@ void lab_e1000e_set_macs(struct e1000e *x, const uint8_t (*macs)[LAB_MAC_SIZE], 
 	 * Each entry is switched off before its halves change, so that no mixture of two addresses
 	 * is ever valid.
 	 */
-	for (unsigned i = 0; i < RA_EXTRA; i++) {
-		const uint8_t *mac = i < n ? macs[i] : NULL;
-
+	for (unsigned i = 0; i < RA_EXTRA; i++)
 		set(x, REG_RAH(RA_OURS + i), 0);
-		if (!mac)
-			continue;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *mac = macs[i];
+
 		set(x, REG_RAL(RA_OURS + i),
 		    mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
 			    (uint32_t)mac[3] << 24);

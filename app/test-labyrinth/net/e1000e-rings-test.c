@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The e1000e driver's rings without a device: this program is the device, and does also what no
+ * emulated one does. Knows the driver's private header, and replaces the library's devices.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <labyrinth/labyrinth.h>
+
+#include "../../../drivers/net/e1000e/e1000e.h"
+#include "tap.h"
+
+#define RX_MAX 40u
+#define TX_MAX 80u
+#define IOVA   0x100000000ull
+
+/* ---- the library's devices, as far as the rings call them ---- */
+
+static struct lab_pool *pool;
+static int number;
+static enum lab_device_status status;
+static unsigned kept; /* take-backs to refuse */
+
+enum lab_device_status lab_device_status(const struct lab_device *dev)
+{
+	return status;
+}
+
+unsigned lab_device_lend(struct lab_device *dev, struct lab_pool *p, void *const *frames,
+			 unsigned n, uint64_t *iova)
+{
+	unsigned done = lab_lend(p, number, frames, n);
+
+	for (unsigned i = 0; i < done; i++)
+		iova[i] = IOVA + (uint64_t)((char *)frames[i] - p->base);
+	return done;
+}
+
+unsigned lab_device_take_back(struct lab_device *dev, struct lab_pool *p, void *const *frames,
+			      unsigned n)
+{
+	if (kept && n) {
+		kept--;
+		return 0;
+	}
+	return lab_take_back(p, number, frames, n);
+}
+
+/* ---- the device's side ---- */
+
+static uint32_t regs[0x1000];
+static struct e1000e x = {.netdev = {.name = "e1000e:test"}, .regs = regs};
+static uint32_t rdh, tdh; /* the heads, as the device has them */
+
+static void make_ring(struct e1000e_ring *ring, uint32_t frames)
+{
+	ring->size = frames + RING_MULTIPLE;
+	ring->desc = calloc(ring->size, sizeof(*ring->desc));
+	ring->frames = calloc(ring->size, sizeof(*ring->frames));
+}
+
+static uint32_t tail(uint32_t reg)
+{
+	return regs[reg / sizeof(regs[0])];
+}
+
+/* Writes one descriptor back; false where the driver has given none. */
+static bool receive(uint32_t length, uint64_t flags)
+{
+	struct e1000e_desc *d = &x.rx.desc[rdh];
+
+	if (rdh == tail(REG_RDT))
+		return false;
+	if (length <= E1000E_RX_BUFFER)
+		memset(x.pool->base + (d->addr - IOVA), (int)rdh, length);
+	d->word = length | flags | DESC_DD;
+	rdh = (rdh + 1) % x.rx.size;
+	return true;
+}
+
+/* Sends what the driver has queued, at most @most; how many packets. */
+static unsigned transmit(unsigned most)
+{
+	unsigned n = 0;
+
+	for (; tdh != tail(REG_TDT) && n < most; n++, tdh = (tdh + 1) % x.tx.size) {
+		if (x.tx.desc[tdh].word & TX_RS)
+			x.tx.desc[tdh].word |= DESC_DD;
+	}
+	return n;
+}
+
+static unsigned burst(struct lab_packet *packets, unsigned n)
+{
+	return lab_e1000e_rx_burst(&x.netdev, packets, n);
+}
+
+static void give_back(const struct lab_packet *packets, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		lab_free(pool, packets[i].frame);
+}
+
+static bool all_home(void)
+{
+	struct lab_pool_stats s;
+
+	lab_pool_stats(pool, &s);
+	return s.free + s.cached == s.total;
+}
+
+/* ---- tests ---- */
+
+static void test_receive(void)
+{
+	struct lab_packet p[128];
+	unsigned n = 0, got;
+	bool right = true;
+
+	lab_e1000e_refill(&x);
+	tap_ok(x.rx_lent == RX_MAX && tail(REG_RDT) == RX_MAX && !lab_e1000e_has_packet(&x),
+	       "as many frames are lent as were asked for, and the device is told");
+	tap_ok(x.rx.desc[0].addr ==
+		       IOVA + E1000E_HEADROOM + (uint64_t)((char *)x.rx.frames[0] - pool->base),
+	       "a descriptor has the device's address, behind the headroom");
+	tap_ok(burst(p, 32) == 0, "nothing has arrived");
+	/* Some rounds over the ring's end, in bursts that do not divide it. */
+	for (unsigned round = 0; round < 200; round++) {
+		for (unsigned i = 0; i < 1 + round % 37; i++)
+			right = right && receive(60 + i, RX_EOP);
+		got = burst(p, 128);
+		right = right && got == 1 + round % 37;
+		for (unsigned i = 0; i < got; i++, n++)
+			right = right && p[i].offset == E1000E_HEADROOM && p[i].length == 60 + i &&
+				((uint8_t *)p[i].frame)[p[i].offset] == (uint8_t)(n % x.rx.size);
+		give_back(p, got);
+	}
+	tap_ok(right && x.stats.rx_packets == n && x.rx_lent <= RX_MAX,
+	       "what arrives is returned once, in order, many times around");
+}
+
+static void test_bad_packets(void)
+{
+	const uint64_t errors[] = {1ull << 40, 1ull << 41, 1ull << 42, 1ull << 44, 1ull << 47};
+	uint64_t before = x.stats.missed_dropped;
+	struct lab_packet p[64];
+
+	for (unsigned i = 0; i < 5; i++)
+		receive(100, RX_EOP | errors[i]);
+	receive(101, RX_EOP | 1ull << 45 | 1ull << 46); /* TCP and IP sums: not looked at */
+	tap_ok(burst(p, 64) == 1 && p[0].length == 101 && x.stats.missed_dropped - before == 5,
+	       "packets with errors are dropped and counted");
+	give_back(p, 1);
+	receive(E1000E_RX_BUFFER + 1, RX_EOP);
+	receive(0xffff, RX_EOP);
+	receive(0, RX_EOP);
+	receive(LAB_PACKET_MIN - 1, RX_EOP);
+	receive(E1000E_RX_BUFFER, RX_EOP);
+	tap_ok(burst(p, 64) == 1 && p[0].length == E1000E_RX_BUFFER &&
+		       x.stats.missed_dropped - before == 9,
+	       "a length that cannot be is not believed");
+	give_back(p, 1);
+	receive(E1000E_RX_BUFFER, 0);
+	receive(E1000E_RX_BUFFER, 0);
+	tap_ok(burst(p, 64) == 0 && x.stats.missed_dropped - before == 10,
+	       "the beginning of a packet that is too long is dropped");
+	receive(E1000E_RX_BUFFER, 0);
+	receive(77, RX_EOP);
+	receive(78, RX_EOP);
+	tap_ok(burst(p, 64) == 1 && p[0].length == 78 && x.stats.missed_dropped - before == 10,
+	       "and its rest, counted once; the next packet is whole");
+	give_back(p, 1);
+}
+
+static unsigned make_packets(struct lab_packet *p, unsigned n, uint32_t length)
+{
+	for (unsigned i = 0; i < n; i++)
+		p[i] = (struct lab_packet){.frame = lab_alloc(pool, 0), .length = length};
+	return n;
+}
+
+static void test_transmit(void)
+{
+	struct lab_packet p[128];
+	unsigned sent = 0, done = 0;
+	bool right = true;
+
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned n = make_packets(p, 1 + round % 79, 60);
+		unsigned got = lab_e1000e_tx_burst(&x.netdev, p, n);
+
+		if (got < n)
+			right = right && errno == EAGAIN && x.tx_lent == TX_MAX;
+		for (unsigned i = 0; i < got; i++)
+			right = right && lab_free(pool, p[i].frame) == -EBUSY;
+		give_back(p + got, n - got);
+		sent += got;
+		done += transmit(1 + round * 7 % 50);
+		burst(NULL, 0);
+		right = right && x.tx_lent <= TX_MAX && x.tx_lent >= sent - done;
+	}
+	tap_ok(right && sent > 1000, "frames on their way are the device's, and at most tx_frames");
+	done += transmit(1000);
+	burst(NULL, 0);
+	tap_ok(done == sent && x.tx_lent == 0 && x.stats.tx_completed == sent &&
+		       x.stats.tx_packets == sent,
+	       "all that was sent is freed, by the report of each burst's last");
+}
+
+static void test_short_packets(void)
+{
+	struct lab_packet p[2];
+	uint8_t *frame;
+
+	make_packets(p, 2, LAB_PACKET_MIN);
+	frame = p[0].frame;
+	memset(frame, 0xaa, LAB_FRAME_SIZE);
+	memset(p[1].frame, 0xaa, LAB_FRAME_SIZE);
+	p[1].offset = LAB_FRAME_SIZE - LAB_PACKET_MIN;
+	lab_e1000e_tx_burst(&x.netdev, p, 2);
+	tap_ok((x.tx.desc[tdh].word & 0xffff) == 17 && frame[13] == 0xaa && frame[14] == 0 &&
+		       frame[16] == 0 && frame[17] == 0xaa,
+	       "a packet that the device could not pad is padded in its frame");
+	tdh = (tdh + 1) % x.tx.size;
+	tap_ok(x.tx.desc[tdh].addr == IOVA + (uint64_t)((char *)p[1].frame - pool->base) &&
+		       ((uint8_t *)p[1].frame)[14] == 0,
+	       "at its frame's end it moves to the start");
+	transmit(2);
+	burst(NULL, 0);
+}
+
+static void test_trouble(void)
+{
+	struct lab_packet p[64];
+	unsigned n;
+
+	for (unsigned i = 0; i < 10; i++)
+		receive(100 + i, RX_EOP);
+	kept = 3;
+	n = burst(p, 64);
+	tap_ok(n == 7 && p[0].length == 103 && x.stats.refused == 3,
+	       "frames that the pool does not take back are no packets, and counted");
+	give_back(p, n);
+	receive(100, RX_EOP);
+	for (status = LAB_DEVICE_LEAVING; status <= LAB_DEVICE_GONE; status++) {
+		make_packets(p, 2, 60);
+		errno = 0;
+		tap_ok(burst(p + 2, 32) == 0 && lab_e1000e_tx_burst(&x.netdev, p, 2) == 0 &&
+			       errno == ENODEV && lab_e1000e_check(&x) == -ENODEV,
+		       status == LAB_DEVICE_LEAVING ? "a device that is to leave: no bursts, ENODEV"
+						    : "a device that is gone: likewise");
+		give_back(p, 2);
+	}
+	status = LAB_DEVICE_PRESENT;
+	make_packets(p, 20, 60);
+	lab_e1000e_tx_burst(&x.netdev, p, 20);
+	lab_e1000e_recall(&x, true);
+	tap_ok(all_home() && x.rx_lent == 0 && x.tx_lent == 0,
+	       "a recall brings all home, also those that were refused");
+}
+
+int main(void)
+{
+	const struct lab_pool_config config = {
+		.name = "rings", .frames = 512, .flags = LAB_POOL_FALLBACK};
+
+	pool = lab_pool_create(&config);
+	if (!pool)
+		tap_skip_all(lab_error_text());
+	number = lab_device_register(pool, "e1000e:test");
+	x.pool = pool;
+	x.rx_max = RX_MAX;
+	x.tx_max = TX_MAX;
+	make_ring(&x.rx, RX_MAX);
+	make_ring(&x.tx, TX_MAX);
+	x.tx_last = calloc(x.tx.size, sizeof(*x.tx_last));
+	x.stuck = calloc((lab_pool_frames(pool) + 63) / 64, sizeof(*x.stuck));
+	test_receive();
+	test_bad_packets();
+	test_transmit();
+	test_short_packets();
+	test_trouble();
+	tap_ok(lab_device_release(pool, number) == 0 && lab_pool_destroy(pool) == 0,
+	       "nothing is lent, the pool can be destroyed");
+	free(x.rx.desc);
+	free(x.rx.frames);
+	free(x.tx.desc);
+	free(x.tx.frames);
+	free(x.tx_last);
+	free(x.stuck);
+	return tap_done();
+}

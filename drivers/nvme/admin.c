@@ -13,7 +13,7 @@
 #define ADMIN_ENTRIES 32u
 #define ADMIN_MS      10000
 
-int nvme_admin_create(struct lab_nvme *nvme)
+int lab_nvme_admin_create(struct lab_nvme *nvme)
 {
 	struct nvme_admin *a = &nvme->admin;
 	int rc = lab_run_alloc(nvme->domain, 3, 0, LAB_DMA_BOTH, &a->run);
@@ -28,7 +28,7 @@ int nvme_admin_create(struct lab_nvme *nvme)
 	return 0;
 }
 
-void nvme_admin_start(struct lab_nvme *nvme)
+void lab_nvme_admin_start(struct lab_nvme *nvme)
 {
 	lab_mmio_write32(nvme->bar, NVME_AQA, (ADMIN_ENTRIES - 1) << 16 | (ADMIN_ENTRIES - 1));
 	lab_mmio_write64(nvme->bar, NVME_ASQ, nvme->admin.run.iova);
@@ -40,10 +40,10 @@ static int wait_completion(struct lab_nvme *nvme, const char *what)
 {
 	struct nvme_admin *a = &nvme->admin;
 	struct nvme_cqe *cqe = &a->cq[a->head];
-	int64_t end = nvme_now_ms() + ADMIN_MS;
+	int64_t end = lab_nvme_now_ms() + ADMIN_MS;
 
 	for (;;) {
-		bool late = nvme_now_ms() > end;
+		bool late = lab_nvme_now_ms() > end;
 
 		/* Acquire: the completion's other words are read after its phase. */
 		if ((__atomic_load_n(&cqe->status, __ATOMIC_ACQUIRE) & 1) == a->phase)
@@ -53,17 +53,17 @@ static int wait_completion(struct lab_nvme *nvme, const char *what)
 			return lab_fail(ENODEV, "%s: %s: the controller is gone: close it",
 					nvme->name, what);
 		if (late) {
-			nvme_fatal(nvme);
+			lab_nvme_fatal(nvme);
 			return lab_fail(ETIMEDOUT,
 					"%s: %s: no answer in %u ms: close the controller",
 					nvme->name, what, ADMIN_MS);
 		}
-		nvme_nap();
+		lab_nvme_nap();
 	}
 }
 
-int nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *what,
-		   uint32_t *value)
+int lab_nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *what,
+		       uint32_t *value)
 {
 	struct nvme_admin *a = &nvme->admin;
 	struct nvme_cqe cqe;
@@ -82,7 +82,7 @@ int nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *
 		a->phase ^= 1;
 	lab_mmio_write32(nvme->bar, nvme_cq_doorbell(0, nvme->stride), a->head);
 	if (cqe.cid != command->cid) {
-		nvme_fatal(nvme);
+		lab_nvme_fatal(nvme);
 		return lab_fail(EIO, "%s: %s: the controller answered command %u instead of %u",
 				nvme->name, what, cqe.cid, command->cid);
 	}
@@ -94,7 +94,7 @@ int nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *
 	return 0;
 }
 
-int nvme_admin_queues(struct lab_nvme *nvme, uint32_t want)
+int lab_nvme_admin_queues(struct lab_nvme *nvme, uint32_t want)
 {
 	struct nvme_sqe command = {
 		.opcode = NVME_ADMIN_SET_FEATURES,
@@ -102,7 +102,7 @@ int nvme_admin_queues(struct lab_nvme *nvme, uint32_t want)
 		.cdw11 = (want - 1) << 16 | (want - 1),
 	};
 	uint32_t granted = 0, sq, cq;
-	int rc = nvme_admin_run(nvme, &command, "setting the number of queues", &granted);
+	int rc = lab_nvme_admin_run(nvme, &command, "setting the number of queues", &granted);
 
 	if (rc)
 		return rc;
@@ -115,7 +115,7 @@ int nvme_admin_queues(struct lab_nvme *nvme, uint32_t want)
 }
 
 /* The completion queue first, and last: a submission queue refers to it. */
-int nvme_admin_create_pair(struct lab_nvme_queue *q)
+int lab_nvme_admin_create_pair(struct lab_nvme_queue *q)
 {
 	uint32_t size_id = (q->entries - 1) << 16 | q->id;
 	struct nvme_sqe cq = {
@@ -132,31 +132,31 @@ int nvme_admin_create_pair(struct lab_nvme_queue *q)
 		.cdw11 = q->id << 16 | NVME_QUEUE_CONTIGUOUS,
 	};
 	struct nvme_sqe undo = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = q->id};
-	int rc = nvme_admin_run(q->nvme, &cq, "creating a completion queue", NULL);
+	int rc = lab_nvme_admin_run(q->nvme, &cq, "creating a completion queue", NULL);
 	char why[LAB_ERROR_TEXT_MAX];
 
 	if (rc)
 		return rc;
-	rc = nvme_admin_run(q->nvme, &sq, "creating a submission queue", NULL);
+	rc = lab_nvme_admin_run(q->nvme, &sq, "creating a submission queue", NULL);
 	if (rc) {
 		memcpy(why, lab_error_text(), sizeof(why));
-		if (nvme_admin_run(q->nvme, &undo, "deleting a completion queue", NULL))
-			nvme_fatal(q->nvme);
+		if (lab_nvme_admin_run(q->nvme, &undo, "deleting a completion queue", NULL))
+			lab_nvme_fatal(q->nvme);
 		return lab_fail(-rc, "%s", why);
 	}
 	return 0;
 }
 
-int nvme_admin_delete_pair(struct lab_nvme_queue *q)
+int lab_nvme_admin_delete_pair(struct lab_nvme_queue *q)
 {
 	struct nvme_sqe sq = {.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = q->id};
 	struct nvme_sqe cq = {.opcode = NVME_ADMIN_DELETE_CQ, .cdw10 = q->id};
-	int rc = nvme_admin_run(q->nvme, &sq, "deleting a submission queue", NULL);
+	int rc = lab_nvme_admin_run(q->nvme, &sq, "deleting a submission queue", NULL);
 
 	if (rc)
 		return rc;
-	rc = nvme_admin_run(q->nvme, &cq, "deleting a completion queue", NULL);
+	rc = lab_nvme_admin_run(q->nvme, &cq, "deleting a completion queue", NULL);
 	if (rc)
-		nvme_fatal(q->nvme); /* half a queue cannot be used again */
+		lab_nvme_fatal(q->nvme); /* half a queue cannot be used again */
 	return rc;
 }

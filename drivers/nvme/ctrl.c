@@ -19,7 +19,7 @@
 /* 7.6.2 leaves the time of a shutdown to the controller, and old ones do not say. */
 #define SHUTDOWN_MS 5000
 
-int64_t nvme_now_ms(void)
+int64_t lab_nvme_now_ms(void)
 {
 	struct timespec t;
 
@@ -27,20 +27,20 @@ int64_t nvme_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-void nvme_nap(void)
+void lab_nvme_nap(void)
 {
 	const struct timespec nap = {.tv_nsec = 20000};
 
 	nanosleep(&nap, NULL);
 }
 
-void nvme_fatal(struct lab_nvme *nvme)
+void lab_nvme_fatal(struct lab_nvme *nvme)
 {
 	/* Relaxed: a flag that nothing else hangs on; each queue's thread sees it some time. */
 	__atomic_store_n(&nvme->failed, 1, __ATOMIC_RELAXED);
 }
 
-int nvme_ensure_lcore(const struct lab_nvme *nvme)
+int lab_nvme_ensure_lcore(const struct lab_nvme *nvme)
 {
 	int lcore = (int)lab_lcore_id(nvme->pool); /* one that is there keeps its name */
 
@@ -54,7 +54,7 @@ static int fail_gone(const struct lab_nvme *nvme)
 	return lab_fail(ENODEV, "%s: the controller is gone: close it", nvme->name);
 }
 
-int nvme_health(struct lab_nvme *nvme)
+int lab_nvme_health(struct lab_nvme *nvme)
 {
 	uint32_t csts;
 
@@ -65,7 +65,7 @@ int nvme_health(struct lab_nvme *nvme)
 				nvme->name);
 	if (lab_device_status(nvme->dev) == LAB_DEVICE_GONE)
 		return fail_gone(nvme);
-	/* Relaxed: see nvme_fatal(). */
+	/* Relaxed: see lab_nvme_fatal(). */
 	if (__atomic_load_n(&nvme->failed, __ATOMIC_RELAXED))
 		return lab_fail(EIO, "%s: the controller has failed: close it and open it again",
 				nvme->name);
@@ -73,7 +73,7 @@ int nvme_health(struct lab_nvme *nvme)
 	if (csts == NVME_GONE)
 		return fail_gone(nvme);
 	if (csts & NVME_CSTS_CFS) {
-		nvme_fatal(nvme);
+		lab_nvme_fatal(nvme);
 		return lab_fail(EIO,
 				"%s: the controller reports a fatal status (CSTS 0x%x): close it "
 				"and open it again, which resets it",
@@ -85,10 +85,11 @@ int nvme_health(struct lab_nvme *nvme)
 /* Waits until the bits @mask of CSTS are @want. A fatal status ends the wait if @fatal. */
 static int wait_csts(struct lab_nvme *nvme, uint32_t mask, uint32_t want, uint32_t ms, bool fatal)
 {
-	int64_t end = nvme_now_ms() + ms;
+	int64_t end = lab_nvme_now_ms() + ms;
 
 	for (;;) {
-		bool late = nvme_now_ms() > end; /* before the look, so that it is the last one */
+		bool late =
+			lab_nvme_now_ms() > end; /* before the look, so that it is the last one */
 		uint32_t csts;
 
 		if (lab_device_status(nvme->dev) == LAB_DEVICE_GONE)
@@ -106,7 +107,7 @@ static int wait_csts(struct lab_nvme *nvme, uint32_t mask, uint32_t want, uint32
 			return lab_fail(ETIMEDOUT,
 					"%s: the controller's status (CSTS) stayed 0x%x for %u ms",
 					nvme->name, csts, ms);
-		nvme_nap();
+		lab_nvme_nap();
 	}
 }
 
@@ -257,18 +258,18 @@ static int start(struct lab_nvme *nvme, const struct lab_nvme_config *c)
 	if (!rc)
 		rc = disable(nvme);
 	if (!rc)
-		rc = nvme_admin_create(nvme);
+		rc = lab_nvme_admin_create(nvme);
 	if (!rc && c->flags & LAB_NVME_INTERRUPTS)
 		rc = enable_interrupts(nvme, &pci, &queues);
 	if (rc)
 		return rc;
-	nvme_admin_start(nvme);
+	lab_nvme_admin_start(nvme);
 	rc = lab_device_bus_master(nvme->dev, 1);
 	if (!rc)
 		rc = enable(nvme);
 	if (!rc)
-		rc = nvme_identify(nvme, c->max_transfer ? c->max_transfer : DEFAULT_TRANSFER);
-	return rc ? rc : nvme_admin_queues(nvme, queues);
+		rc = lab_nvme_identify(nvme, c->max_transfer ? c->max_transfer : DEFAULT_TRANSFER);
+	return rc ? rc : lab_nvme_admin_queues(nvme, queues);
 }
 
 /* The device is closed; @quiet: nothing writes to the runs any more. Otherwise they stay with the
@@ -277,7 +278,7 @@ static void destroy(struct lab_nvme *nvme, bool quiet)
 {
 	for (uint32_t i = 1; i <= LAB_NVME_QUEUES_MAX; i++) {
 		if (nvme->queue[i])
-			nvme_queue_free(nvme->queue[i], quiet);
+			lab_nvme_queue_free(nvme->queue[i], quiet);
 	}
 	if (quiet)
 		lab_run_free(nvme->domain, &nvme->admin.run);
@@ -298,7 +299,7 @@ static int64_t shut(struct lab_nvme *nvme)
 	if (nvme->dev) {
 		stop(nvme);
 		for (uint32_t i = 1; nvme->stopped && i <= LAB_NVME_QUEUES_MAX; i++)
-			taken += nvme->queue[i] ? nvme_queue_recall(nvme->queue[i]) : 0;
+			taken += nvme->queue[i] ? lab_nvme_queue_recall(nvme->queue[i]) : 0;
 		quiet = nvme->stopped || lab_device_status(nvme->dev) == LAB_DEVICE_GONE ||
 			lab_device_reset(nvme->dev) == 0;
 		rest = lab_device_close(nvme->dev);
@@ -318,7 +319,7 @@ int64_t lab_nvme_close(struct lab_nvme *nvme)
 	if (!nvme)
 		return 0;
 	/* Without an lcore no frame can be taken back: better a controller that is still open. */
-	rc = nvme_ensure_lcore(nvme);
+	rc = lab_nvme_ensure_lcore(nvme);
 	return rc ? rc : shut(nvme);
 }
 

@@ -107,66 +107,67 @@ struct lab_nvme_queue {
 
 /* ctrl.c */
 
-/** nvme_fatal() - remember that the controller has misbehaved. */
-void nvme_fatal(struct lab_nvme *nvme);
+/** lab_nvme_fatal() - remember that the controller has misbehaved. */
+void lab_nvme_fatal(struct lab_nvme *nvme);
 
-/** nvme_health() - 0, or -ENODEV or -EIO with a sentence. Reads a register, which takes a
+/** lab_nvme_health() - 0, or -ENODEV or -EIO with a sentence. Reads a register, which takes a
  * microsecond. */
-int nvme_health(struct lab_nvme *nvme);
+int lab_nvme_health(struct lab_nvme *nvme);
 
-/** nvme_ensure_lcore() - 0, or -ENOSPC: the calling thread could not take back a frame. */
-int nvme_ensure_lcore(const struct lab_nvme *nvme);
+/** lab_nvme_ensure_lcore() - 0, or -ENOSPC: the calling thread could not take back a frame. */
+int lab_nvme_ensure_lcore(const struct lab_nvme *nvme);
 
-/** nvme_now_ms() - the monotonic clock. */
-int64_t nvme_now_ms(void);
+/** lab_nvme_now_ms() - the monotonic clock. */
+int64_t lab_nvme_now_ms(void);
 
-/** nvme_nap() - sleep a moment between two looks at a register. */
-void nvme_nap(void);
+/** lab_nvme_nap() - sleep a moment between two looks at a register. */
+void lab_nvme_nap(void);
 
 /* admin.c; the caller has the lock, or the controller to itself */
 
-/** nvme_admin_create() - memory for the admin queue. */
-int nvme_admin_create(struct lab_nvme *nvme);
+/** lab_nvme_admin_create() - memory for the admin queue. */
+int lab_nvme_admin_create(struct lab_nvme *nvme);
 
-/** nvme_admin_start() - tell the controller where it is; before it is enabled. */
-void nvme_admin_start(struct lab_nvme *nvme);
+/** lab_nvme_admin_start() - tell the controller where it is; before it is enabled. */
+void lab_nvme_admin_start(struct lab_nvme *nvme);
 
 /**
- * nvme_admin_run() - run one command to its end.
+ * lab_nvme_admin_run() - run one command to its end.
  * @command: all but its identifier.
  * @what: its name, for messages.
  * @value: receives the result; may be NULL.
  *
  * Return: 0, or -errno with a sentence: -EIO (it failed), -ETIMEDOUT, -ENODEV.
  */
-int nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *what,
-		   uint32_t *value);
+int lab_nvme_admin_run(struct lab_nvme *nvme, struct nvme_sqe *command, const char *what,
+		       uint32_t *value);
 
-/** nvme_admin_queues() - ask for @want I/O queues; their number goes to info.queues. */
-int nvme_admin_queues(struct lab_nvme *nvme, uint32_t want);
+/** lab_nvme_admin_queues() - ask for @want I/O queues; their number goes to info.queues. */
+int lab_nvme_admin_queues(struct lab_nvme *nvme, uint32_t want);
 
-/** nvme_admin_create_pair(), nvme_admin_delete_pair() - tell the controller of a pair of queues. */
-int nvme_admin_create_pair(struct lab_nvme_queue *q);
-int nvme_admin_delete_pair(struct lab_nvme_queue *q);
+/** lab_nvme_admin_create_pair(), lab_nvme_admin_delete_pair() - tell the controller of a pair of
+ * queues. */
+int lab_nvme_admin_create_pair(struct lab_nvme_queue *q);
+int lab_nvme_admin_delete_pair(struct lab_nvme_queue *q);
 
 /* identify.c */
 
-/** nvme_identify() - fill info and the namespaces. @max_transfer is the caller's limit. */
-int nvme_identify(struct lab_nvme *nvme, uint32_t max_transfer);
+/** lab_nvme_identify() - fill info and the namespaces. @max_transfer is the caller's limit. */
+int lab_nvme_identify(struct lab_nvme *nvme, uint32_t max_transfer);
 
 /* queue.c */
 
-/** nvme_queue_recall() - take back what is in flight, the controller having stopped; how many
+/** lab_nvme_queue_recall() - take back what is in flight, the controller having stopped; how many
  * frames came. */
-int64_t nvme_queue_recall(struct lab_nvme_queue *q);
+int64_t lab_nvme_queue_recall(struct lab_nvme_queue *q);
 
-/** nvme_queue_free() - free a queue's memory, and its runs too if @runs. */
-void nvme_queue_free(struct lab_nvme_queue *q, bool runs);
+/** lab_nvme_queue_free() - free a queue's memory, and its runs too if @runs. */
+void lab_nvme_queue_free(struct lab_nvme_queue *q, bool runs);
 
 /* status.c */
 
-/** nvme_status_errno() - 0 or -errno for a status (type << 8 | code). */
-int nvme_status_errno(uint16_t status);
+/** lab_nvme_status_errno() - 0 or -errno for a status (type << 8 | code). */
+int lab_nvme_status_errno(uint16_t status);
 
 /** nvme_status() - type << 8 | code of a completion. */
 static inline uint16_t nvme_status(const struct nvme_cqe *cqe)

@@ -23,7 +23,7 @@ static int identify(struct lab_nvme *nvme, enum nvme_cns cns, uint32_t nsid, con
 		.cdw10 = cns,
 	};
 
-	return nvme_admin_run(nvme, &command, what, NULL);
+	return lab_nvme_admin_run(nvme, &command, what, NULL);
 }
 
 /* ASCII, filled up with spaces (1.5). */
@@ -110,7 +110,7 @@ static int identify_namespace(struct lab_nvme *nvme, uint32_t nsid)
 	return 0;
 }
 
-int nvme_identify(struct lab_nvme *nvme, uint32_t max_transfer)
+int lab_nvme_identify(struct lab_nvme *nvme, uint32_t max_transfer)
 {
 	uint32_t last = 0, *list;
 	int n, rc = identify_controller(nvme, max_transfer, &last);

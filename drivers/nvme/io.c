@@ -38,7 +38,7 @@ static const struct lab_nvme_namespace *find_namespace(const struct lab_nvme *nv
 
 static int fail_status(struct lab_nvme *nvme)
 {
-	int rc = nvme_health(nvme);
+	int rc = lab_nvme_health(nvme);
 
 	return rc ? rc : lab_fail(ENODEV, "%s: the controller is gone: close it", nvme->name);
 }
@@ -53,7 +53,7 @@ static int submit(struct lab_nvme_queue *q, struct nvme_sqe *sqe, void *const *f
 	uint32_t id = q->free;
 	unsigned lent;
 
-	/* Relaxed: see nvme_fatal(). */
+	/* Relaxed: see lab_nvme_fatal(). */
 	if (lab_unlikely(lab_device_status(nvme->dev) != LAB_DEVICE_PRESENT ||
 			 __atomic_load_n(&nvme->failed, __ATOMIC_RELAXED)))
 		return fail_status(nvme);
@@ -75,7 +75,7 @@ static int submit(struct lab_nvme_queue *q, struct nvme_sqe *sqe, void *const *f
 	slot->frames = n;
 	for (uint32_t i = 0; i < n; i++)
 		q->frames[(size_t)id * q->max_frames + i] = frames[i];
-	prp = nvme_prp_build(&slot->list, q->iova, n);
+	prp = lab_nvme_prp_build(&slot->list, q->iova, n);
 	sqe->cid = (uint16_t)id;
 	sqe->prp1 = prp.prp1;
 	sqe->prp2 = prp.prp2;
@@ -194,7 +194,7 @@ static void finish(struct lab_nvme_queue *q, const struct nvme_cqe *cqe,
 	completion->cookie = slot->cookie;
 	completion->status = status;
 	completion->value = cqe->value;
-	completion->result = lab_likely(status == 0) ? 0 : nvme_status_errno(status);
+	completion->result = lab_likely(status == 0) ? 0 : lab_nvme_status_errno(status);
 	if (slot->frames)
 		taken = lab_device_take_back(nvme->dev, nvme->pool,
 					     q->frames + (size_t)cqe->cid * q->max_frames,
@@ -217,7 +217,7 @@ int lab_nvme_poll(struct lab_nvme_queue *q, struct lab_nvme_completion *completi
 		if (lab_likely(cqe->cid < q->depth && q->slot[cqe->cid].next == NVME_BUSY))
 			finish(q, cqe, &completions[done++]);
 		else
-			nvme_fatal(nvme); /* of a command that was not submitted */
+			lab_nvme_fatal(nvme); /* of a command that was not submitted */
 		seen++;
 		if (++q->head == q->entries) {
 			q->head = 0;
@@ -231,13 +231,13 @@ int lab_nvme_poll(struct lab_nvme_queue *q, struct lab_nvme_completion *completi
 		q->idle = 0;
 		return (int)done;
 	}
-	/* Relaxed: see nvme_fatal(). */
+	/* Relaxed: see lab_nvme_fatal(). */
 	if (lab_unlikely(lab_device_status(nvme->dev) != LAB_DEVICE_PRESENT ||
 			 __atomic_load_n(&nvme->failed, __ATOMIC_RELAXED)))
 		return fail_status(nvme);
 	if (lab_unlikely(++q->idle >= IDLE_POLLS)) {
 		q->idle = 0;
-		return nvme_health(nvme);
+		return lab_nvme_health(nvme);
 	}
 	return 0;
 }
@@ -246,7 +246,7 @@ int lab_nvme_wait(struct lab_nvme_queue *q, int timeout_ms)
 {
 	struct lab_nvme *nvme = q->nvme;
 	struct pollfd fd[2];
-	int64_t end = nvme_now_ms() + timeout_ms;
+	int64_t end = lab_nvme_now_ms() + timeout_ms;
 
 	if (!nvme->vectors)
 		return lab_fail(ENOTSUP,
@@ -256,13 +256,13 @@ int lab_nvme_wait(struct lab_nvme_queue *q, int timeout_ms)
 	fd[0] = (struct pollfd){.fd = lab_device_irq_fd(nvme->dev, q->vector), .events = POLLIN};
 	fd[1] = (struct pollfd){.fd = lab_device_fd(nvme->dev), .events = POLLIN};
 	for (;;) {
-		int64_t left = end - nvme_now_ms();
+		int64_t left = end - lab_nvme_now_ms();
 		uint64_t count;
 		int rc;
 
 		if (next_completion(q))
 			return 1;
-		rc = nvme_health(nvme);
+		rc = lab_nvme_health(nvme);
 		if (rc)
 			return rc;
 		if (timeout_ms >= 0 && left < 0)

@@ -12,12 +12,13 @@
  * page holds 512 of them if it is the last, and 511 and the next page's address if it is not. So p
  * pages hold 511 * p + 1, and the least p with 511 * p + 1 >= n - 1 is:
  */
-uint32_t nvme_prp_pages(uint32_t frames)
+uint32_t lab_nvme_prp_pages(uint32_t frames)
 {
 	return frames <= 2 ? 0 : 1 + (frames - 3) / (NVME_PRP_ENTRIES - 1);
 }
 
-struct nvme_prp nvme_prp_build(const struct nvme_prp_list *list, const uint64_t *iova, uint32_t n)
+struct nvme_prp lab_nvme_prp_build(const struct nvme_prp_list *list, const uint64_t *iova,
+				   uint32_t n)
 {
 	struct nvme_prp prp = {0, 0};
 	uint64_t *entry, page;

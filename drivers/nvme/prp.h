@@ -29,17 +29,18 @@ struct nvme_prp {
 	uint64_t prp2;
 };
 
-/** nvme_prp_pages() - list pages that a command with @frames frames needs. */
-uint32_t nvme_prp_pages(uint32_t frames);
+/** lab_nvme_prp_pages() - list pages that a command with @frames frames needs. */
+uint32_t lab_nvme_prp_pages(uint32_t frames);
 
 /**
- * nvme_prp_build() - describe frames to the device.
- * @list: room for nvme_prp_pages(@n) pages; not touched where that is 0.
+ * lab_nvme_prp_build() - describe frames to the device.
+ * @list: room for lab_nvme_prp_pages(@n) pages; not touched where that is 0.
  * @iova: the frames' addresses, each 4096-aligned.
  * @n: how many; 0 gives a data pointer of zeros.
  *
  * Return: the data pointer.
  */
-struct nvme_prp nvme_prp_build(const struct nvme_prp_list *list, const uint64_t *iova, uint32_t n);
+struct nvme_prp lab_nvme_prp_build(const struct nvme_prp_list *list, const uint64_t *iova,
+				   uint32_t n);
 
 #endif

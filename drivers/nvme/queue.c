@@ -60,7 +60,7 @@ static struct lab_nvme_queue *allocate(struct lab_nvme *nvme, uint32_t depth)
  */
 static int allocate_lists(struct lab_nvme_queue *q)
 {
-	uint32_t each = nvme_prp_pages(q->max_frames);
+	uint32_t each = lab_nvme_prp_pages(q->max_frames);
 	uint32_t in_run = each ? RUN_MAX / each : 0; /* slots */
 	int rc = 0;
 
@@ -100,7 +100,7 @@ static int allocate_rings(struct lab_nvme_queue *q)
 	return rc;
 }
 
-void nvme_queue_free(struct lab_nvme_queue *q, bool runs)
+void lab_nvme_queue_free(struct lab_nvme_queue *q, bool runs)
 {
 	if (runs) {
 		lab_run_free(q->nvme->domain, &q->sq_run);
@@ -143,7 +143,7 @@ struct lab_nvme_queue *lab_nvme_queue_create(struct lab_nvme *nvme, uint32_t dep
 			 nvme->info.max_depth);
 		return NULL;
 	}
-	if (nvme_health(nvme))
+	if (lab_nvme_health(nvme))
 		return NULL;
 	q = allocate(nvme, depth);
 	if (!q)
@@ -155,7 +155,7 @@ struct lab_nvme_queue *lab_nvme_queue_create(struct lab_nvme *nvme, uint32_t dep
 	if (!rc)
 		rc = allocate_lists(q);
 	if (!rc)
-		rc = nvme_admin_create_pair(q);
+		rc = lab_nvme_admin_create_pair(q);
 	if (!rc)
 		nvme->queue[q->id] = q;
 	pthread_mutex_unlock(&nvme->lock);
@@ -166,12 +166,12 @@ struct lab_nvme_queue *lab_nvme_queue_create(struct lab_nvme *nvme, uint32_t dep
 	 * they stay with the domain.
 	 */
 	memcpy(why, lab_error_text(), sizeof(why));
-	nvme_queue_free(q, !__atomic_load_n(&nvme->failed, __ATOMIC_RELAXED));
+	lab_nvme_queue_free(q, !__atomic_load_n(&nvme->failed, __ATOMIC_RELAXED));
 	lab_fail(-rc, "%s", why);
 	return NULL;
 }
 
-int64_t nvme_queue_recall(struct lab_nvme_queue *q)
+int64_t lab_nvme_queue_recall(struct lab_nvme_queue *q)
 {
 	struct lab_nvme *nvme = q->nvme;
 	int64_t taken = 0;
@@ -201,15 +201,15 @@ int64_t lab_nvme_queue_destroy(struct lab_nvme_queue *q)
 	if (!q)
 		return 0;
 	nvme = q->nvme;
-	rc = nvme_ensure_lcore(nvme);
+	rc = lab_nvme_ensure_lcore(nvme);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&nvme->lock);
-	/* Relaxed: see nvme_fatal(). */
+	/* Relaxed: see lab_nvme_fatal(). */
 	if (__atomic_load_n(&nvme->failed, __ATOMIC_RELAXED))
-		rc = nvme_health(nvme);
+		rc = lab_nvme_health(nvme);
 	else
-		rc = nvme_admin_delete_pair(q);
+		rc = lab_nvme_admin_delete_pair(q);
 	if (!rc)
 		nvme->queue[q->id] = NULL;
 	pthread_mutex_unlock(&nvme->lock);
@@ -217,7 +217,7 @@ int64_t lab_nvme_queue_destroy(struct lab_nvme_queue *q)
 		return rc;
 	/* 5.6: with the submission queue, all that was in flight has been carried out or aborted.
 	 */
-	taken = nvme_queue_recall(q);
-	nvme_queue_free(q, true);
+	taken = lab_nvme_queue_recall(q);
+	lab_nvme_queue_free(q, true);
 	return taken;
 }

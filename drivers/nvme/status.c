@@ -67,7 +67,7 @@ static const struct meaning *find(uint16_t status)
 	return NULL;
 }
 
-int nvme_status_errno(uint16_t status)
+int lab_nvme_status_errno(uint16_t status)
 {
 	const struct meaning *m = find(status);
 

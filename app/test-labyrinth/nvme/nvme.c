@@ -66,14 +66,14 @@ Test(nvme, a_controller_finds_every_frame)
 
 	for (uint32_t n = 0; n <= MOST; n = n < 2100 ? n + 1 : n * 5 / 4) {
 		struct nvme_prp prp;
-		uint32_t pages = nvme_prp_pages(n);
+		uint32_t pages = lab_nvme_prp_pages(n);
 
 		cr_assert_leq(pages, LIST_PAGES);
 		for (uint32_t i = 0; i < n; i++)
 			iova[i] = FRAME(i, n);
 		for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 			lists[i] = GUARD;
-		prp = nvme_prp_build(&list, iova, n);
+		prp = lab_nvme_prp_build(&list, iova, n);
 		cr_assert_eq(walk(&prp, n), pages, "%u frames", n);
 		for (size_t i = (size_t)pages * NVME_PRP_ENTRIES;
 		     i < sizeof(lists) / sizeof(*lists); i++)
@@ -89,7 +89,7 @@ Test(nvme, list_pages_at_their_boundaries)
 			{514, 2}, {1024, 2}, {1025, 3}, {1535, 3}, {1536, 4}, {MOST, LIST_PAGES}};
 
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
-		cr_assert_eq(nvme_prp_pages(expected[i].frames), expected[i].pages, "%u frames",
+		cr_assert_eq(lab_nvme_prp_pages(expected[i].frames), expected[i].pages, "%u frames",
 			     expected[i].frames);
 }
 
@@ -97,17 +97,17 @@ Test(nvme, every_status_has_words_and_an_errno)
 {
 	for (uint32_t status = 0; status < 0x800; status++) {
 		const char *text = lab_nvme_status_text((uint16_t)status);
-		int err = nvme_status_errno((uint16_t)status);
+		int err = lab_nvme_status_errno((uint16_t)status);
 
 		cr_assert_not_null(text);
 		cr_assert(status == 0 ? err == 0 : err < 0, "status 0x%03x gives %d", status, err);
 		cr_assert_eq(status == 0, strcmp(text, "success") == 0);
 	}
-	cr_assert_eq(nvme_status_errno(0x080), -ERANGE);
+	cr_assert_eq(lab_nvme_status_errno(0x080), -ERANGE);
 	cr_assert_str_eq(lab_nvme_status_text(0x080), "logical block out of range");
-	cr_assert_eq(nvme_status_errno(0x00b), -EINVAL);
-	cr_assert_eq(nvme_status_errno(0x008), -ECANCELED);
-	cr_assert_eq(nvme_status_errno(0x281), -EIO);
+	cr_assert_eq(lab_nvme_status_errno(0x00b), -EINVAL);
+	cr_assert_eq(lab_nvme_status_errno(0x008), -ECANCELED);
+	cr_assert_eq(lab_nvme_status_errno(0x281), -EIO);
 	cr_assert(strstr(lab_nvme_status_text(0x7ff), "vendor"));
 }
 

@@ -182,7 +182,7 @@ static uint64_t place(struct bench *b, enum kind kind)
 	case HANDLE_ADDR:
 		return (uintptr_t)b->pool;
 	default:
-		return i % 2 ? b->first + b->pool->bytes + off : b->first - LAB_FRAME_SIZE + off;
+		return i % 2 ? b->first + b->bytes + off : b->first - LAB_FRAME_SIZE + off;
 	}
 }
 

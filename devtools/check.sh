@@ -84,14 +84,22 @@ fi
 if have clang-tidy && have clang; then
 	CC=clang test_build clang
 	# Only what this build compiles: without DPDK or libxdp there is no command for some files.
-	tidy() { clang-tidy -p "$test_dir/clang" --config-file=devtools/clang-tidy.yaml --quiet --warnings-as-errors='*' "$1"; }
+	compiled=()
 	for file in "${units[@]}"; do
-		if grep -q "/$file\"" "$test_dir/clang/compile_commands.json"; then
-			check "clang-tidy: $file" tidy "$file"
-		else
+		grep -q "/$file\"" "$test_dir/clang/compile_commands.json" && compiled+=("$file") ||
 			skip "clang-tidy: $file" "not part of this build (a library that it needs is not installed)"
-		fi
 	done
+	# All cores at it; what it says of each file stands in a file of its own, and .ok beside it if that is nothing.
+	tidied=$(mktemp -d)
+	at_exit "rm -rf '$tidied'"
+	printf '%s\0' "${compiled[@]}" >"$tidied/.list"
+	# shellcheck disable=SC2016 # for the inner shell
+	attended xargs -0 -a "$tidied/.list" -P "$(nproc)" -I '{}' bash -c '
+		log=$2/${3//\//_}
+		clang-tidy -p "$1/clang" --config-file=devtools/clang-tidy.yaml --quiet --warnings-as-errors="*" "$3" >"$log" 2>&1 &&
+			touch "$log.ok"' tidy "$test_dir" "$tidied" '{}' || true
+	tidy() { cat "$tidied/${1//\//_}" && [ -e "$tidied/${1//\//_}.ok" ]; }
+	for file in "${compiled[@]}"; do check "clang-tidy: $file" tidy "$file"; done
 else
 	skip "clang-tidy" "clang-tidy is not installed"
 fi

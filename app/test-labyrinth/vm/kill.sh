@@ -6,7 +6,7 @@
 # Few hugepages, so that all of them are looked at while a transfer could still arrive.
 #
 # vm: device=edu:dma_mask=0xffffffffffffffff,edu:dma_mask=0xffffffffffffffff,edu-port:dma_mask=0xffffffffffffffff hugepages=8
-# vm: kernel=small,debian timeout=180
+# vm: timeout=180
 set -euo pipefail
 
 exec "$BUILD/app/test-labyrinth/vm/kill-test" "$EDU0" "$EDU1" "$EDU2"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Labyrinth authors
 #
-# vm: device=edu,edu-port,e1000e,nvme:size=64M,edu-shared kernel=small,debian backend=none timeout=300
+# vm: device=edu,edu-port,e1000e,nvme:size=64M,edu-shared backend=none timeout=300
 # vm: hugepages=96 net=tap host=app/test-labyrinth/vm/smoke-host.sh
 set -euo pipefail
 # shellcheck source=app/test-labyrinth/vm/tap.sh

@@ -4,7 +4,7 @@
 # Copyright (c) 2026 The Labyrinth authors
 #
 # vm: device=e1000e net=tap host=app/test-labyrinth/vm/e1000e-host.sh
-# vm: kernel=small,debian backend=iommufd,type1 timeout=240
+# vm: backend=iommufd,type1 timeout=240
 set -euo pipefail
 # shellcheck source=app/test-labyrinth/vm/tap.sh
 . "$(dirname "$0")/tap.sh"

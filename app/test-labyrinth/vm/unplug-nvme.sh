@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Labyrinth authors
 #
-# vm: device=nvme kernel=small,debian backend=iommufd,type1 timeout=180
+# vm: device=nvme backend=iommufd,type1 timeout=180
 set -euo pipefail
 # shellcheck source=app/test-labyrinth/vm/tap.sh
 . "$(dirname "$0")/tap.sh"

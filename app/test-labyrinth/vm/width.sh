@@ -4,7 +4,7 @@
 # Copyright (c) 2026 The Labyrinth authors
 #
 # vm: device=edu:dma_mask=0xffffffffffffffff,edu:dma_mask=0xffffffffffffffff aw-bits=39
-# vm: kernel=small,debian timeout=90
+# vm: timeout=90
 set -euo pipefail
 
 exec "$BUILD/app/test-labyrinth/vm/dma-test" "$EDU0" "$EDU1"

@@ -198,13 +198,20 @@ class Lab:
         if self.why:
             return self.report(DIED, "The guest gave up: " + self.why)
         if self.status is None:
-            return self.report(DIED, "The VM ended before its command did")
+            return self.report(DIED, f"The VM ended before its command did ({self.how()})")
         return self.status
+
+    def how(self):
+        """How QEMU ended: nothing but a guest that reset or powered off has it exit with 0."""
+        try:
+            status = self.qemu.wait(5)
+        except subprocess.TimeoutExpired:
+            return "QEMU is still there"
+        return f"QEMU: {signal.Signals(-status).name}" if status < 0 else f"QEMU's exit status: {status}"
 
     def report(self, status, sentence):
         self.end()
         stage = "while the command ran" if self.ready else "while the guest booted"
-        print(f"{sentence}, {stage}.", file=sys.stderr)
         for suffix, what in (".qemu", "QEMU's messages"), (".console", "the guest's kernel log"), (".host", "the companion"):
             try:
                 with open(self.log + suffix, encoding="utf-8", errors="replace") as file:
@@ -213,6 +220,7 @@ class Lab:
                 continue
             if lines:
                 print(f"The end of {what} ({self.log}{suffix}):", *lines[-TAIL:], sep="\n  ", file=sys.stderr)
+        print(f"{sentence}, {stage}.", file=sys.stderr)
         return status
 
     def end(self):

@@ -15,6 +15,7 @@
 #   --kernel NAME        small (default; iommufd and type1) or debian (Debian's own; type1 only)
 #   --memory MIB         2048       --hugepages N   of 2 MiB on each node, 128
 #   --aw-bits N          the IOMMU's address width: 39 or 48 (default)
+#   --intremap on|off    whether the IOMMU isolates interrupts, on
 #   --no-iommu           a machine without one
 #   --net user|tap       what e1000e is connected to: QEMU's own network, or vm0, vm1 ... (10.77.N.1/24) in a network
 #                        namespace of the host's kernel, which is there as long as the VM
@@ -31,18 +32,18 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 lab=$top/devtools/vm
-kernel=small devices=() kept='' memory=2048 hugepages=128 aw_bits=48 iommu=yes net=user companion=''
+kernel=small devices=() kept='' memory=2048 hugepages=128 aw_bits=48 intremap=on iommu=yes net=user companion=''
 limit=120 accel=tcg name='' shell=no variables=()
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
-		sed -n '5,32s/^# \{0,1\}//p' "$0"
+		sed -n '5,33s/^# \{0,1\}//p' "$0"
 		exit
 		;;
 	--no-iommu) iommu=no ;;
 	--shell) shell=yes ;;
-	--kernel | --device | --keep-driver | --memory | --hugepages | --aw-bits | --net | --host | --env | --timeout | \
+	--kernel | --device | --keep-driver | --memory | --hugepages | --aw-bits | --intremap | --net | --host | --env | --timeout | \
 		--accel | --name)
 		[ $# -ge 2 ] || die "$1 needs a value; devtools/vm.sh --help"
 		case $1 in
@@ -55,6 +56,7 @@ while [ $# -gt 0 ]; do
 		--memory) memory=$2 ;;
 		--hugepages) hugepages=$2 ;;
 		--aw-bits) aw_bits=$2 ;;
+		--intremap) intremap=$2 ;;
 		--net) net=$2 ;;
 		--host) companion=$2 ;;
 		--env) variables+=("$2") ;;
@@ -108,7 +110,7 @@ qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none -n
 	-object "memory-backend-ram,id=mem0,size=${half}M" -object "memory-backend-ram,id=mem1,size=$((memory - half))M"
 	-numa node,nodeid=0,cpus=0,memdev=mem0 -numa node,nodeid=1,cpus=1,memdev=mem1
 	-chardev "@console" -serial chardev:console -chardev "@qmp" -mon chardev=qmp,mode=control)
-[ $iommu = no ] || qemu+=(-device "intel-iommu,intremap=on,caching-mode=on,aw-bits=$aw_bits")
+[ $iommu = no ] || qemu+=(-device "intel-iommu,intremap=$intremap,caching-mode=on,aw-bits=$aw_bits")
 # shellcheck disable=SC2054
 qemu+=(-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 	-device virtio-9p-pci,fsdev=root,mount_tag=lab-root,addr=1

@@ -8,7 +8,8 @@
 #   devtools/vm/kernel.sh small      built from Debian's linux-source package with vm/kernel.config (5 minutes)
 #   devtools/vm/kernel.sh debian     unpacked from Debian's kernel package
 #
-# Kept in build-vm until the package or the options change. No root is needed.
+# Kept in build-vm until the package or the options change. No root is needed. The exit status is 3 where a package or
+# a tool cannot be had, and 1 where a kernel could not be made of them.
 set -euo pipefail
 # shellcheck source=devtools/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -18,6 +19,11 @@ config=$top/devtools/vm/kernel.config
 source_package=linux-source-6.12
 modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_console
 	netfs fscache 9pnet 9pnet_virtio 9p irqbypass vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci)
+
+unavailable() {
+	warn "$*"
+	exit 3
+}
 
 # The version of a package that could be fetched, or nothing.
 candidate_of() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([^(].*\)/\1/p'; }
@@ -43,7 +49,7 @@ done_before() { [ "$(cat "$1/stamp" 2>/dev/null)" = "$2" ] && [ -s "$1/vmlinuz" 
 
 # or_as_before FOLDER: what could not be fetched anew may be there from before; else the script ends.
 or_as_before() {
-	[ -s "$1/vmlinuz" ] || exit 1
+	[ -s "$1/vmlinuz" ] || exit 3
 	warn "Going on with the kernel that is there: $(cat "$1/stamp")."
 }
 
@@ -65,12 +71,12 @@ make_small() {
 		version=$(candidate_of "$source_package")
 	stamp="$source_package $version $(grep '^CONFIG_' "$config" | sha256sum | cut -c 1-16)"
 	if [ -z "$version" ]; then
-		[ -s "$folder/vmlinuz" ] || die "There is no package $source_package to build the small kernel from."
+		[ -s "$folder/vmlinuz" ] || unavailable "There is no package $source_package to build the small kernel from."
 		return
 	fi
 	! done_before "$folder" "$stamp" || return 0
 	for tool in make gcc flex bison bc xz cpio; do
-		have $tool || die "The small kernel cannot be built without $tool; devtools/setup.sh vm installs it."
+		have $tool || unavailable "The small kernel cannot be built without $tool; devtools/setup.sh vm installs it."
 	done
 	warn "Building the small kernel from $source_package $version: about five minutes on two processors, once."
 	rm -rf "$tree"
@@ -105,7 +111,7 @@ make_debian() {
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 	[ -z "$package" ] || version=$(candidate_of "$package")
 	if [ -z "${version-}" ]; then
-		[ -s "$folder/vmlinuz" ] || die "The package lists know no linux-image-amd64 (apt-get update?)."
+		[ -s "$folder/vmlinuz" ] || unavailable "The package lists know no linux-image-amd64 (apt-get update?)."
 		return
 	fi
 	stamp="$package $version $(echo "${modules[*]}" | sha256sum | cut -c 1-16)"
@@ -132,7 +138,7 @@ case ${1-} in
 small | debian) ;;
 *) die "$(sed -n '8,9s/^# *//p' "$0")" ;;
 esac
-have apt-cache && have dpkg-deb || die "The VM lab takes its kernels from Debian's packages, and this is not Debian."
+have apt-cache && have dpkg-deb || unavailable "The VM lab takes its kernels from Debian's packages, and this is not Debian."
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9

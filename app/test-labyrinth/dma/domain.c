@@ -295,6 +295,48 @@ Test(dma_domain, several_domains_share_pages)
 	as_before(&ground);
 }
 
+/* Pages are pinned and counted once while anybody has them, in whatever order they come and go. */
+Test(dma_domain, shared_pages_find_another_account)
+{
+	static const char *const address[] = {FAKE_NIC, FAKE_DISK, "fa4e:00:03.0"};
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", FRAMES, 0);
+	uint64_t bytes = lab_pool_frames(pool) * LAB_FRAME_SIZE;
+	struct lab_domain *d[3];
+	struct lab_device *dev[3];
+
+	strcpy(fake.device[2].address, "fa4e:00:03.0");
+	for (unsigned i = 0; i < 3; i++) {
+		d[i] = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "several");
+		dev[i] = opened(d[i], address[i]);
+	}
+	OK(lab_domain_map_pool(d[0], pool, LAB_DMA_BOTH));
+	OK(lab_domain_map_pool(d[1], pool, LAB_DMA_READ));
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned leaves = round % 3, comes = (round + 2) % 3;
+		uint64_t shared = 0;
+
+		OK(lab_domain_unmap_pool(d[leaves], pool));
+		cr_assert_eq(domain_stats(d[leaves]).shared_bytes, 0);
+		cr_assert_eq(domain_stats(d[3 - leaves - comes]).shared_bytes, 0);
+		/* The only one left may read; what pinned its pages was for writing too. */
+		OK(lab_domain_map_pool(d[comes], pool, round & 1 ? LAB_DMA_READ : LAB_DMA_BOTH));
+		cr_assert_eq(fake_pinned(), bytes);
+		for (unsigned i = 0; i < 3; i++) {
+			shared += domain_stats(d[i]).shared_bytes;
+			says_the_truth(d[i]);
+		}
+		cr_assert_eq(shared, bytes);
+	}
+	cr_assert_eq(fake.calls[FAKE_MAP], 1);
+	for (unsigned i = 0; i < 3; i++) {
+		OK(lab_device_close(dev[i]));
+		OK(lab_domain_destroy(d[i]));
+	}
+	end_whole(pool);
+	as_before(&ground);
+}
+
 /* Kernels of different kinds, and strict domains, have nothing to share. */
 Test(dma_domain, what_is_not_shared)
 {

@@ -12,16 +12,19 @@
 
 #define MAPPINGS 8192
 
-/* A mapping; @stuck: an unmap of it failed, as the test had asked for. */
+/* A mapping. @pin: which pinning of pages it rests on, made for @pin_access. @stuck: an unmap of it
+ * failed, as the test had asked for. */
 struct entry {
 	const struct lab_domain_priv *domain;
 	struct lab_mapping m;
-	int shared;
+	uint64_t pin;
+	unsigned pin_access;
 	int stuck;
 };
 
 static struct entry entry[MAPPINGS];
 static unsigned entries;
+static uint64_t pins;
 
 void fake_space_forget(const struct lab_domain_priv *d)
 {
@@ -109,8 +112,9 @@ static void check_new(const struct lab_domain_priv *d, const struct lab_mapping 
 			   m->addr);
 }
 
-/* Adds a mapping, as the kernel would: 0 or -errno. */
-static int add(const struct lab_domain_priv *d, const struct lab_mapping *m, int shared)
+/* Adds a mapping on the pages of @source, or on its own, as the kernel would: 0 or -errno. */
+static int add(const struct lab_domain_priv *d, const struct lab_mapping *m,
+	       const struct entry *source)
 {
 	unsigned used = 0;
 
@@ -132,7 +136,10 @@ static int add(const struct lab_domain_priv *d, const struct lab_mapping *m, int
 	}
 	if ((fake.entries && used >= fake.entries) || entries == MAPPINGS)
 		return -ENOSPC;
-	entry[entries++] = (struct entry){.domain = d, .m = *m, .shared = shared};
+	entry[entries++] = (struct entry){.domain = d,
+					  .m = *m,
+					  .pin = source ? source->pin : ++pins,
+					  .pin_access = source ? source->pin_access : m->access};
 	return 0;
 }
 
@@ -140,7 +147,7 @@ int fake_map(struct lab_domain_priv *d, const struct lab_mapping *m)
 {
 	int err = fake_enter(FAKE_MAP);
 
-	return fake_leave(err ? err : add(d, m, 0));
+	return fake_leave(err ? err : add(d, m, NULL));
 }
 
 int fake_share(struct lab_domain_priv *d, const struct lab_mapping *m, struct lab_domain_priv *from,
@@ -156,11 +163,9 @@ int fake_share(struct lab_domain_priv *d, const struct lab_mapping *m, struct la
 	if (from == d || !source || source->m.addr != m->addr || source->m.bytes != m->bytes)
 		fake_wrong("0x%llx of domain '%s' is not what is to be shared",
 			   (unsigned long long)from_iova, from->name);
-	else if (source->shared)
-		fake_wrong("a share of a share");
-	else if (m->access & ~source->m.access & LAB_DMA_WRITE)
+	else if (m->access & ~source->pin_access & LAB_DMA_WRITE)
 		fake_wrong("pages pinned for reading are shared for writing");
-	return fake_leave(err ? err : add(d, m, 1));
+	return fake_leave(err ? err : add(d, m, source));
 }
 
 /* All of [iova, iova + bytes) must be whole mappings. */
@@ -229,9 +234,14 @@ static uint64_t bytes_of(const struct entry *e)
 	return e->m.bytes;
 }
 
-static uint64_t bytes_if_own(const struct entry *e)
+/* Under the lock: of the first mapping that rests on these pages. */
+static uint64_t bytes_if_first(const struct entry *e)
 {
-	return e->shared ? 0 : e->m.bytes;
+	for (const struct entry *before = entry; before < e; before++) {
+		if (before->pin == e->pin)
+			return 0;
+	}
+	return e->m.bytes;
 }
 
 unsigned fake_entries(const struct lab_domain *domain)
@@ -251,7 +261,7 @@ uint64_t fake_bytes(const struct lab_domain *domain)
 
 uint64_t fake_pinned(void)
 {
-	return sum(NULL, bytes_if_own);
+	return sum(NULL, bytes_if_first);
 }
 
 void *fake_reach(const struct lab_domain *domain, uint64_t iova, uint64_t bytes, unsigned access)

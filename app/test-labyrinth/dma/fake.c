@@ -371,6 +371,13 @@ int fake_fire(const char *address, enum lab_irq_kind kind, unsigned vector)
 	return fake_leave(heard);
 }
 
+void fake_stick(const char *address)
+{
+	/* What is written goes to the end of the file, wherever it was meant to go. */
+	if (fcntl(fake_device(address)->dev->fd, F_SETFL, O_APPEND))
+		abort();
+}
+
 void fake_pull_out(const char *address)
 {
 	if (ftruncate(fake_device(address)->dev->fd, 0))

@@ -115,6 +115,9 @@ void fake_fail(enum fake_op op, unsigned k, int err);
 /** fake_failed() - 1 if that call has come, and failed; also forgets what was asked. */
 int fake_failed(void);
 
+/** fake_stick() - an open function's command register keeps its value, whatever is written. */
+void fake_stick(const char *address);
+
 /** fake_op_name() - for messages. */
 const char *fake_op_name(enum fake_op op);
 

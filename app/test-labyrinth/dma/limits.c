@@ -21,7 +21,7 @@ Test(dma_limits, too_few_addresses)
 	struct lab_run run;
 
 	REFUSED(ENOSPC, lab_domain_map_pool(domain, wide, LAB_DMA_BOTH), "pool 'wide'", "8192 KiB",
-		"'thin'", "0xfffff", "address_bits");
+		"'thin'", "0xfffff", "24 address_bits");
 	translates_nothing(domain, wide);
 	OK(lab_pool_destroy(wide)); /* it is not mapped at all */
 	OK(lab_domain_map_pool(domain, fits, LAB_DMA_BOTH));
@@ -38,9 +38,74 @@ Test(dma_limits, too_few_addresses)
 	domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
 	cr_assert_not_null(domain);
 	FELL_SHORT(EINVAL, 0, lab_device_open(domain, FAKE_NIC), "'thin'", "14 bits",
-		   "more address_bits");
+		   "the fewest address_bits that work are 17");
+	OK(lab_domain_destroy(domain));
+	config.address_bits = 17;
+	domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+	OK(lab_device_close(opened(domain, FAKE_NIC)));
 	OK(lab_domain_destroy(domain));
 	end_whole(fits);
+	as_before(&ground);
+}
+
+/* Whatever is missing, the number that is named works, and one less does not. */
+Test(dma_limits, the_width_that_is_named_works)
+{
+	struct ground ground = level_ground();
+	struct lab_pool *first = named_pool("first", 128, 0),
+			*second = named_pool("second", 128, 0);
+
+	for (uint32_t bits = 18; bits; bits++) {
+		struct lab_domain_config config = {.name = "thin", .address_bits = bits};
+		struct lab_domain *domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+		struct lab_device *dev = opened(domain, FAKE_NIC);
+		int rc = lab_domain_map_pool(domain, first, LAB_DMA_BOTH);
+
+		if (!rc)
+			rc = lab_domain_map_pool(domain, second, LAB_DMA_BOTH);
+		/* 64 KiB below LAB_IOVA_MIN, and then 512 KiB each */
+		if (bits == 20)
+			text_has("pool 'second'", "21 address_bits", NULL);
+		else if (bits < 20)
+			text_has("pool 'first'", "20 address_bits", NULL);
+		cr_assert_eq(rc, bits < 21 ? -ENOSPC : 0, "%u bits: %s", bits, lab_error_text());
+		OK(lab_device_close(dev));
+		OK(lab_domain_destroy(domain));
+		if (!rc)
+			break;
+	}
+	end_whole(first);
+	end_whole(second);
+	as_before(&ground);
+}
+
+/* It is the IOMMU that reaches no further: there is no number to name. */
+Test(dma_limits, an_iommu_that_is_too_narrow)
+{
+	static const uint32_t asked[] = {20, 22, 64, 0};
+	struct ground ground = level_ground();
+	struct lab_pool *pool = named_pool("rx", FRAMES, 0);
+	struct lab_domain_config config = {.name = "thin"};
+	struct lab_domain *domain;
+
+	fake.range[0].last = ((uint64_t)1 << 22) - 1;
+	fake.ranges = 1;
+	for (unsigned i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct lab_device *dev;
+
+		config.address_bits = asked[i];
+		domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+		dev = opened(domain, FAKE_NIC);
+		REFUSED(ENOSPC, lab_domain_map_pool(domain, pool, LAB_DMA_BOTH), "pool 'rx'",
+			"8192 KiB", "'thin'", "the IOMMU reaches no further", "smaller pool");
+		OK(lab_device_close(dev));
+		OK(lab_domain_destroy(domain));
+	}
+	fake.range[0] = (struct lab_iova_range){0, LAB_IOVA_MIN - 1};
+	domain = lab_domain_create_on(&config, &fake_keeping_ops, NULL);
+	FELL_SHORT(EINVAL, 0, lab_device_open(domain, FAKE_NIC), "'thin'", "leave no address");
+	OK(lab_domain_destroy(domain));
+	end_whole(pool);
 	as_before(&ground);
 }
 
@@ -91,7 +156,8 @@ Test(dma_limits, the_kernels_limit_of_entries)
 	cr_assert_eq(domain_stats(domain).entry_limit, 1);
 	OK(lab_domain_map_pool(domain, a, LAB_DMA_BOTH));
 	REFUSED(ENOSPC, lab_domain_map_pool(domain, b, LAB_DMA_BOTH), "pool 'b'", "'net'",
-		"it has 1 mappings", "allows 1", "dma_entry_limit");
+		"it has 1 mappings, needs 1 more", "allows 1", "write 2 or more",
+		"dma_entry_limit");
 	translates_nothing(domain, b);
 	fake.entries = 3;
 	disk = opened(domain, FAKE_DISK);

@@ -84,6 +84,42 @@ Test(dma_quarantine, closed_and_not_reset)
 	}
 }
 
+/* A reset restores the command register: with bus mastering on it promises nothing. */
+Test(dma_quarantine, closed_with_bus_mastering_on)
+{
+	begin(LAB_DOMAIN_GUARDED);
+	OK(lab_device_bus_master(nic, 1));
+	cr_assert_eq(lab_device_lend(nic, pool, frame, 40, iova), 40);
+	fake_stick(FAKE_NIC);
+	REFUSED(EBUSY, lab_device_close(nic), FAKE_NIC, "not reset", "40 frames", "quarantine");
+	in_quarantine(N - 40, 40);
+	nic = opened(domain, FAKE_NIC);
+	in_quarantine(N - 40, 0);
+	OK(lab_free_bulk(pool, frame + 40, N - 40));
+	end();
+}
+
+/* The disk of the same domain would still reach what cannot be unmapped: nobody else gets it. */
+Test(dma_quarantine, closed_and_not_unmapped)
+{
+	begin(LAB_DOMAIN_STRICT);
+	cr_assert_eq(lab_device_lend(nic, pool, frame, 40, iova), 40);
+	fake_fail(FAKE_UNMAP, 7, EFAULT);
+	REFUSED(EBUSY, lab_device_close(nic), FAKE_NIC, "could not be unmapped", "40 frames",
+		"quarantine");
+	cr_assert(fake_failed());
+	in_quarantine(N - 40, 40);
+	REFUSED(EBUSY, lab_free(pool, frame[6]), "lent to device");
+	cr_assert_eq(fake_entries(domain), 1);
+	/* The domain's end is the mapping's. */
+	OK(lab_domain_destroy(domain));
+	domain = domain_on(&fake_keeping_ops, LAB_DOMAIN_STRICT, "next");
+	nic = opened(domain, FAKE_NIC);
+	in_quarantine(N - 40, 0);
+	OK(lab_free_bulk(pool, frame + 40, N - 40));
+	end();
+}
+
 /* It leaves quarantine in another domain too, and with the first one long gone. */
 Test(dma_quarantine, quarantine_outlives_the_domain)
 {

@@ -17,5 +17,6 @@ failed=0
 "$programs/entries-test" "$EDU1" "$EDU2" || failed=1
 # Its device reaches 32 bits, as the example says.
 check "examples/dma-copy" "$BUILD/examples/dma-copy/dma-copy" "$EDU0"
+check "the guide's driver of fifty lines" "$programs/guide-driver" "$EDU0"
 [ $failed = 0 ] || exit 1
 finish

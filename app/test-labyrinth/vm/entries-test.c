@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../net/tap.h"
 #include "guest.h"
@@ -38,6 +39,44 @@ static bool reaches_last(struct lab_edu *edu, struct lab_pool *pool)
 	return reached;
 }
 
+/* What the IOMMU's own table has for the pool: all of it, and in large pages only. The kernel
+ * prints a line a leaf: its first page, and the entries above it, of which five are a page of 4
+ * KiB. */
+static void large_pages(const char *device, const struct lab_domain *domain,
+			const struct lab_pool *pool)
+{
+	uint64_t first = lab_domain_iova(domain, pool, pool->base), bytes = 0, page;
+	unsigned count[6] = {0};
+	char path[96], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/iommu/intel/%s/domain_translation_struct",
+		 device);
+	f = fopen(path, "re");
+	if (!f) {
+		tap_note("this kernel does not show the IOMMU's tables");
+		return;
+	}
+	while (fgets(line, sizeof(line), f)) {
+		unsigned columns = 0;
+		uint64_t at;
+
+		if (sscanf(line, "%" SCNx64 " |", &page) != 1)
+			continue;
+		for (const char *c = line; (c = strstr(c + 1, "\t0x"));)
+			columns++;
+		at = page * LAB_FRAME_SIZE;
+		if (at < first || at >= first + pool->bytes || columns < 3 || columns > 5)
+			continue;
+		count[columns]++;
+		bytes += columns == 3 ? LAB_PAGE_1G : columns == 4 ? LAB_PAGE_2M : LAB_FRAME_SIZE;
+	}
+	fclose(f);
+	tap_note("in the IOMMU's table: %u pages of 1 GiB, %u of 2 MiB, %u of 4 KiB", count[3],
+		 count[4], count[5]);
+	tap_ok(count[5] == 0 && bytes == pool->bytes, "the IOMMU uses large pages only");
+}
+
 static void whole_gib(char **address)
 {
 	struct lab_pool *pool = guest_pool("1 GiB", GIB_FRAMES);
@@ -59,6 +98,7 @@ static void whole_gib(char **address)
 		tap_ok(ioctls.maps == 1 && s.maps == 1 && s.entries == 1 && s.bytes == LAB_PAGE_1G,
 		       i ? "1 GiB in a second domain: one call, one entry"
 			 : "mapping 1 GiB takes one call and one entry");
+		large_pages(address[i], domain[i], pool);
 		ioctls.maps = ioctls.unmaps = 0;
 		tap_ok(reaches_last(edu[i], pool), "the device reaches its last frame");
 		tap_ok(ioctls.maps + ioctls.unmaps == 0, "lending it takes no call");

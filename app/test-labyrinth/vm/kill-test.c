@@ -39,7 +39,12 @@ static void sleep_ms(long ms)
 
 static int victim(enum lab_domain_mode mode, char **address, int n)
 {
-	struct lab_pool *pool = guest_pool("victim", VICTIM_PAGES * 512);
+	/* Where the successor's is, which takes all that is free there. */
+	const struct lab_pool_config config = {.name = "victim",
+					       .frames = (uint64_t)VICTIM_PAGES * 512,
+					       .page_size = LAB_PAGE_2M,
+					       .node = LAB_NODE(0)};
+	struct lab_pool *pool = guest_must(lab_pool_create(&config), "the victim's pool");
 	struct lab_domain *domain = guest_domain("victim", mode);
 	struct lab_edu *edu[DEVICES_MAX];
 	void *frame[DEVICES_MAX];

@@ -11,7 +11,7 @@
  * waits for an interrupt that does not come, until the disk goes; says the same.
  *
  *	nvme-traffic watch SECONDS
- * fills all free hugepages, and says in TAP whether anybody writes to them.
+ * fills all free hugepages of node 0, and says in TAP whether anybody writes to them.
  */
 #include "nvme-disk.h"
 
@@ -62,7 +62,10 @@ static int traffic(struct lab_nvme_queue *queue, uint64_t *ended)
 
 static int run(const char *device)
 {
-	struct lab_pool *pool = disk_pool("traffic", 4096);
+	/* Where watch() looks, should it be killed. */
+	const struct lab_pool_config where = {
+		.name = "traffic", .frames = 4096, .node = LAB_NODE(0)};
+	struct lab_pool *pool = disk_must(lab_pool_create(&where), "a pool");
 	struct lab_nvme_config config = {.device = device, .pool = pool};
 	struct lab_nvme *nvme = disk_must(lab_nvme_open(&config), "lab_nvme_open");
 	struct lab_nvme_queue *queue = disk_must(lab_nvme_queue_create(nvme, DEPTH), "a queue");
@@ -122,7 +125,7 @@ static int sleep_on(const char *device)
 
 static int watch(double seconds)
 {
-	int64_t pages = lab_hugepage_free(LAB_PAGE_2M, LAB_NODE_ANY), node0;
+	int64_t pages = lab_hugepage_free(LAB_PAGE_2M, LAB_NODE(0));
 	const struct timespec nap = {.tv_nsec = 50000000};
 	uint64_t *word, words, changed = 0;
 	struct lab_pool *pool;
@@ -130,8 +133,6 @@ static int watch(double seconds)
 	size_t bytes;
 	double end;
 
-	node0 = lab_hugepage_free(LAB_PAGE_2M, LAB_NODE(0));
-	pages = node0 > 0 ? node0 : pages;
 	config.frames = (uint64_t)pages * 512;
 	pool = disk_must(lab_pool_create(&config), "a pool of all free hugepages");
 	word = lab_pool_memory(pool, &bytes);

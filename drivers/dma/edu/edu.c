@@ -110,8 +110,9 @@ int lab_edu_start(struct lab_edu *edu, unsigned flags, uint64_t iova, uint32_t b
 int lab_edu_poll(struct lab_edu *edu)
 {
 	/* A register of a device that is gone reads all ones: ask before believing it. */
-	if (lab_device_status(edu->dev) == LAB_DEVICE_GONE)
-		return lab_fail(ENODEV, "%s is gone: close it", lab_device_name(edu->dev));
+	if (lab_device_status(edu->dev) != LAB_DEVICE_PRESENT)
+		return lab_fail(ENODEV, "%s is gone, or the kernel wants it back: close it",
+				lab_device_name(edu->dev));
 	return !(lab_mmio_read64(edu->bar, REG_COMMAND) & COMMAND_START);
 }
 

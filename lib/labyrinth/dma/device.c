@@ -249,23 +249,39 @@ struct lab_device *lab_device_open(struct lab_domain *domain, const char *addres
 
 /* ---- close ---- */
 
-/* 1 if the device cannot write any more: the kernel has reset it, or it is not there. */
+/* 1 if the device cannot write any more: bus mastering is off, to which a reset returns, and the
+ * kernel has reset it; or it is not there. */
 static int is_harmless(struct lab_device *dev)
 {
-	lab_device_bus_master(dev, 0); /* finds out if the device is gone */
+	int off = lab_device_bus_master(dev, 0) == 0; /* finds out if the device is gone */
+
 	if (lab_device_status(dev) == LAB_DEVICE_GONE)
 		return 1;
-	return lab_device_reset(dev) == 0;
+	return lab_device_reset(dev) == 0 && off;
 }
 
-/* A strict domain's frames are out of reach at once, whatever the device does. */
-static void unmap_lent(struct lab_device *dev, struct lab_pool *pool, int number)
+/* A strict domain's frames are out of reach at once, whatever the device does. Return: how many are
+ * not, because the kernel would not: other devices of the domain reach them still. */
+static unsigned unmap_lent(struct lab_device *dev)
 {
-	for (uint32_t i = 0; (i = lab_lend_next(pool, number, i)) != LAB_FRAME_NONE; i++)
-		lab_space_unmap_frames(
-			dev->domain,
-			lab_domain_iova(&dev->domain->domain, pool, lab_frame_at(pool, i)), 1,
-			pool->priv->name);
+	const struct lab_domain_priv *d = dev->domain;
+	unsigned failed = 0;
+
+	for (unsigned id = 0; id < LAB_MAX_POOLS && d->mode == LAB_DOMAIN_STRICT; id++) {
+		struct lab_pool *pool = d->map[id].pool;
+		int number = dev->number[id];
+
+		for (uint32_t i = 0; number >= 0; i++) {
+			i = lab_lend_next(pool, number, i);
+			if (i == LAB_FRAME_NONE)
+				break;
+			failed += lab_space_unmap_frames(
+					  dev->domain,
+					  lab_domain_iova(&d->domain, pool, lab_frame_at(pool, i)),
+					  1, pool->priv->name) != 0;
+		}
+	}
+	return failed;
 }
 
 static int need_lcores(const struct lab_device *dev)
@@ -320,6 +336,7 @@ static void unmap_bars(struct lab_device *dev)
 static int64_t close_locked(struct lab_device *dev)
 {
 	struct lab_domain_priv *d = dev->domain;
+	unsigned reached;
 	int leaving, harmless;
 	int64_t frames;
 
@@ -328,24 +345,23 @@ static int64_t close_locked(struct lab_device *dev)
 	/* Last: until now the kernel may have asked for the device. */
 	lab_watch_stop(dev);
 	leaving = lab_device_status(dev) == LAB_DEVICE_LEAVING;
-	for (unsigned id = 0; id < LAB_MAX_POOLS && d->mode == LAB_DOMAIN_STRICT; id++) {
-		if (dev->number[id] >= 0)
-			unmap_lent(dev, d->map[id].pool, dev->number[id]);
-	}
+	reached = unmap_lent(dev);
 	unmap_bars(dev);
 	lab_space_detach(d, dev);
 	if (!harmless && leaving)
 		harmless = has_left(dev);
-	frames = settle_frames(dev, harmless);
+	frames = settle_frames(dev, harmless && !reached);
 	lab_domain_dismiss(dev);
-	if (!harmless && frames)
-		frames = lab_fail(EBUSY,
-				  "%s was closed, but not reset: %" PRId64
-				  " frames that it had stay in quarantine until it is opened and "
-				  "reset, or the "
-				  "process ends",
-				  dev->pci.address, frames);
-	return harmless || frames < 0 ? frames : 0;
+	if (harmless && !reached)
+		return frames;
+	if (!frames)
+		return 0;
+	return lab_fail(EBUSY,
+			"%s was closed, but %s: %" PRId64
+			" frames that it had stay in quarantine until it is opened and reset, or "
+			"the process ends",
+			dev->pci.address,
+			harmless ? "some frames could not be unmapped" : "not reset", frames);
 }
 
 int64_t lab_device_close(struct lab_device *dev)

@@ -165,6 +165,9 @@ void lab_domain_dismiss(struct lab_device *dev)
 
 /* ---- pools ---- */
 
+/* Serial number of the pins; under the lock. */
+static uint64_t last_pin;
+
 /* A domain that has mapped the same pool, and whose pins serve @access. */
 static struct lab_domain_priv *find_sharer(const struct lab_domain_priv *d,
 					   const struct lab_pool *pool, unsigned access)
@@ -173,11 +176,38 @@ static struct lab_domain_priv *find_sharer(const struct lab_domain_priv *d,
 		const struct lab_domain_map *m = &other->map[pool->id];
 
 		if (other != d && other->ops == d->ops && m->pool == pool && m->mapped &&
-		    !m->shared &&
-		    (m->at.access & access & LAB_DMA_WRITE) == (access & LAB_DMA_WRITE))
+		    !(access & ~m->pin_access & LAB_DMA_WRITE))
 			return other;
 	}
 	return NULL;
+}
+
+/* Its pages are pinned: by itself, or through another domain, which counts them. */
+static void note_pins(struct lab_domain_priv *d, struct lab_domain_map *map,
+		      const struct lab_domain_map *other)
+{
+	map->pin = other ? other->pin : ++last_pin;
+	map->pin_access = other ? other->pin_access : map->at.access;
+	d->stats.shared_bytes += other ? map->at.bytes : 0;
+}
+
+/* The pages stay pinned while any domain has them: if @d counted them, another one does now. */
+static void pass_pins_on(struct lab_domain_priv *d, struct lab_domain_map *map)
+{
+	if (map->shared) {
+		d->stats.shared_bytes -= map->at.bytes;
+		return;
+	}
+	for (struct lab_domain_priv *other = lab_space_list(); other && map->pin;
+	     other = other->next) {
+		struct lab_domain_map *m = &other->map[map->pool->id];
+
+		if (other != d && m->pool == map->pool && m->mapped && m->pin == map->pin) {
+			m->shared = 0;
+			other->stats.shared_bytes -= m->at.bytes;
+			return;
+		}
+	}
 }
 
 /* Addresses, and for all but strict domains the mapping. */
@@ -204,8 +234,8 @@ static int place(struct lab_domain_priv *d, struct lab_domain_map *map, const ch
 	if (err)
 		lab_space_release(d, &map->at);
 	map->mapped = !err;
-	if (map->shared)
-		d->stats.shared_bytes += map->at.bytes;
+	if (!err)
+		note_pins(d, map, map->shared && sharer ? &sharer->map[pool->id] : NULL);
 	return err;
 }
 
@@ -217,8 +247,7 @@ static int displace(struct lab_domain_priv *d, struct lab_domain_map *map, const
 		return err;
 	if (!d->ops->physical)
 		lab_space_release(d, &map->at);
-	if (map->shared)
-		d->stats.shared_bytes -= map->at.bytes;
+	pass_pins_on(d, map);
 	return 0;
 }
 
@@ -241,6 +270,7 @@ static int map_pool(struct lab_domain_priv *d, struct lab_pool *pool, unsigned a
 	map->pool = pool;
 	map->at = (struct lab_mapping){.addr = pool->base, .bytes = pool->bytes, .access = access};
 	map->mapped = map->shared = 0;
+	map->pin = 0;
 	pool_what(pool, what);
 	err = place(d, map, what);
 	if (!err) {

@@ -65,6 +65,8 @@ enum lab_irq_kind {
  * @map and @unmap of a strict domain's frames, which are thread-safe.
  * @name: what lab_domain_config.backend says.
  * @physical: IOVAs are physical addresses: nothing is mapped, @map and @unmap are not called.
+ * @counts_by_user: RLIMIT_MEMLOCK is held against what all processes of a user have pinned, not
+ *	against what this one has locked.
  * @forgetful: the mappings end with the last device, and are to be made again with the next.
  * @find: * look a function up by its address, and say what it is.
  * @open: * prepare d->fd.
@@ -85,6 +87,7 @@ enum lab_irq_kind {
 struct lab_iommu_ops {
 	const char *name;
 	int physical;
+	int counts_by_user;
 	int forgetful;
 	int (*find)(const char *address, struct lab_pci *pci);
 	int (*open)(struct lab_domain_priv *d);
@@ -109,13 +112,17 @@ struct lab_iommu_ops {
  * @at: where, and for what.
  * @delta: what lab_domain_pool.delta points to, where one entry translates the whole pool.
  * @mapped: 0 where frames are mapped one by one, or addresses are physical.
- * @shared: its pages are pinned through another domain.
+ * @pin: what pinned its pages, the same for all domains that share them; 0: nothing did.
+ * @pin_access: what these pins serve: a page pinned for reading cannot be shared for writing.
+ * @shared: its pages are counted in another domain.
  */
 struct lab_domain_map {
 	struct lab_pool *pool;
 	struct lab_mapping at;
 	uint64_t delta;
 	int mapped;
+	uint64_t pin;
+	unsigned pin_access;
 	int shared;
 };
 

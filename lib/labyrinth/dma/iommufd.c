@@ -120,36 +120,45 @@ static void iommufd_abandon(struct lab_domain_priv *d)
 	}
 }
 
+/* errno is what the kernel said to it. */
+static int explain_bind(const struct lab_pci *pci)
+{
+	switch (errno) {
+	case EBUSY:
+		return lab_vfio_in_use(pci);
+	case EINVAL:
+		/* Of a device that another descriptor has bound, and of such an IOMMU. */
+		return lab_fail(EBUSY,
+				"%s is in use already (fuser -v /dev/vfio/* /dev/vfio/devices/* "
+				"shows who); if "
+				"by nobody, its IOMMU does not keep caches coherent, which iommufd "
+				"needs: use the backend \"type1\"",
+				pci->address);
+	case EPERM:
+		return lab_vfio_no_remapping(pci, "iommufd");
+	default:
+		return lab_fail(errno, "%s cannot be bound to iommufd (%s)", pci->address,
+				strerror(errno));
+	}
+}
+
 static int bind_and_attach(struct lab_domain_priv *d, struct lab_device *dev)
 {
 	struct bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = d->fd};
 	struct attach_iommufd_pt attach = {.argsz = sizeof(attach), .pt_id = d->ioas};
 
-	if (ioctl(dev->fd, DEVICE_BIND_IOMMUFD, &bind) < 0) {
-		if (errno == EBUSY || errno == EINVAL)
-			return lab_vfio_in_use(&dev->pci);
-		return lab_fail(errno, "%s cannot be bound to iommufd (%s)", dev->pci.address,
-				strerror(errno));
-	}
+	if (ioctl(dev->fd, DEVICE_BIND_IOMMUFD, &bind) < 0)
+		return explain_bind(&dev->pci);
 	if (ioctl(dev->fd, DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
 		return 0;
-	switch (errno) {
-	case EPERM:
-		return lab_fail(EPERM,
-				"the IOMMU refuses %s: the platform has no interrupt remapping; "
-				"switch it on in the firmware (VT-d), or accept the risk: "
-				"iommufd.allow_unsafe_interrupts=1",
-				dev->pci.address);
-	case EADDRINUSE:
+	if (errno == EADDRINUSE)
 		return lab_fail(
 			EADDRINUSE,
 			"%s reserves addresses that domain '%s' uses already: open it before "
 			"mapping pools, or in a domain of its own",
 			dev->pci.address, d->name);
-	default:
-		return lab_fail(errno, "%s cannot join domain '%s' (%s)", dev->pci.address, d->name,
-				strerror(errno));
-	}
+	return lab_fail(errno, "%s cannot join domain '%s' (%s)", dev->pci.address, d->name,
+			strerror(errno));
 }
 
 static int iommufd_attach(struct lab_domain_priv *d, struct lab_device *dev)
@@ -256,6 +265,7 @@ static int iommufd_share(struct lab_domain_priv *d, const struct lab_mapping *m,
 
 const struct lab_iommu_ops lab_iommufd_ops = {
 	.name = "iommufd",
+	.counts_by_user = 1,
 	.find = lab_pci_read,
 	.open = iommufd_open,
 	.close = iommufd_close,

@@ -169,6 +169,32 @@ int lab_iova_give(struct lab_iova_space *space, uint64_t iova)
 	return 0;
 }
 
+/* 1 if @bytes fit beside what @space has taken, with addresses of @bits. */
+static int would_fit(const struct lab_iova_space *space, const struct lab_iova_range *range,
+		     unsigned count, unsigned bits, uint64_t page, uint64_t bytes, uint64_t align)
+{
+	struct lab_iova_space trial = {0};
+	uint64_t iova;
+	int err = lab_iova_limit(&trial, range, count, bits, page);
+
+	for (unsigned i = 0; i < space->taken.count && !err; i++)
+		err = insert(&trial.taken, i, space->taken.range[i]);
+	if (!err)
+		err = lab_iova_take(&trial, bytes, align, &iova);
+	lab_iova_fini(&trial);
+	return !err;
+}
+
+unsigned lab_iova_bits(const struct lab_iova_space *space, const struct lab_iova_range *range,
+		       unsigned count, uint64_t page, uint64_t bytes, uint64_t align)
+{
+	for (unsigned bits = 12; bits <= 64; bits++) {
+		if (would_fit(space, range, count, bits, page, bytes, align))
+			return bits;
+	}
+	return 0;
+}
+
 uint64_t lab_iova_last(const struct lab_iova_space *space)
 {
 	return space->usable.count ? space->usable.range[space->usable.count - 1].last : 0;

@@ -65,6 +65,16 @@ int lab_iova_take(struct lab_iova_space *space, uint64_t bytes, uint64_t align, 
 /** lab_iova_give() - give back what one lab_iova_take() took. Return: 0, or -ENOENT. */
 int lab_iova_give(struct lab_iova_space *space, uint64_t iova);
 
+/**
+ * lab_iova_bits() - the fewest address bits with which @bytes would find room too.
+ * @space: what is taken. @range, @count, @page: as for lab_iova_limit(). @bytes, @align: as for
+ * lab_iova_take().
+ *
+ * Return: 12 to 64, or 0 if no width is enough.
+ */
+unsigned lab_iova_bits(const struct lab_iova_space *space, const struct lab_iova_range *range,
+		       unsigned count, uint64_t page, uint64_t bytes, uint64_t align);
+
 /** lab_iova_last() - the highest usable address, for messages; 0 if there is none. */
 uint64_t lab_iova_last(const struct lab_iova_space *space);
 

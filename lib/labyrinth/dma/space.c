@@ -7,15 +7,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <labyrinth/lab_alloc.h>
 
 #include "error.h"
+#include "explain.h"
 #include "space.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -109,64 +108,6 @@ static void count_mapped(struct lab_domain_priv *d, uint64_t entries, uint64_t b
 	count(&d->stats.bytes, bytes);
 }
 
-/* ---- sentences ---- */
-
-/* kB that RLIMIT_MEMLOCK counts now, as far as the process can know. */
-static uint64_t locked_now(void)
-{
-	uint64_t kib = 0, all = 0;
-	char line[128];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f)) {
-		/* type1 counts as mlock() does; iommufd counts pins, by user. */
-		if (sscanf(line, "VmLck: %" SCNu64, &kib) == 1 ||
-		    sscanf(line, "VmPin: %" SCNu64, &kib) == 1)
-			all += kib;
-	}
-	if (f)
-		fclose(f);
-	return all;
-}
-
-static int explain_map(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what,
-		       int err)
-{
-	uint64_t need = locked_now() + (m->bytes >> 10), limit = lab_load(&d->stats.entry_limit);
-	struct rlimit r = {0};
-
-	getrlimit(RLIMIT_MEMLOCK, &r);
-	switch (err) {
-	case ENOMEM:
-		if (r.rlim_cur == RLIM_INFINITY)
-			break;
-		return lab_fail(ENOMEM,
-				"%s cannot be pinned for domain '%s': RLIMIT_MEMLOCK is %" PRIu64
-				" KiB and %" PRIu64 " KiB are needed: ulimit -l %" PRIu64
-				", limits.d, or CAP_IPC_LOCK",
-				what, d->name, (uint64_t)r.rlim_cur >> 10, need, need);
-	case ENOSPC:
-		return lab_fail(
-			ENOSPC,
-			"%s cannot be mapped in domain '%s': it has %" PRIu64
-			" mappings and the kernel allows %" PRIu64
-			": lend fewer frames at a time, or raise "
-			"/sys/module/vfio_iommu_type1/parameters/dma_entry_limit above that "
-			"and open the domain again",
-			what, d->name, lab_load(&d->stats.entries), limit);
-	case EEXIST:
-	case EADDRINUSE:
-		return lab_fail(err,
-				"%s cannot be mapped in domain '%s': 0x%" PRIx64 " is in use there",
-				what, d->name, m->iova);
-	default:
-		break;
-	}
-	return lab_fail(
-		err, "%s, %" PRIu64 " KiB, cannot be mapped at 0x%" PRIx64 " in domain '%s' (%s)",
-		what, m->bytes >> 10, m->iova, d->name, strerror(err));
-}
-
 /* ---- devices ---- */
 
 static int learn_limits(struct lab_domain_priv *d)
@@ -178,24 +119,26 @@ static int learn_limits(struct lab_domain_priv *d)
 	if (err)
 		return err;
 	err = lab_iova_limit(&d->space, limits.range, limits.count, bits, limits.page);
-	free(limits.range);
 	switch (err) {
 	case 0:
 		break;
 	case -EADDRINUSE:
-		return lab_fail(
+		err = lab_fail(
 			EADDRINUSE,
 			"the device cannot use addresses that domain '%s' has mapped already: "
 			"open it before mapping pools, or in a domain of its own",
 			d->name);
+		break;
 	case -EINVAL:
-		return lab_fail(EINVAL,
-				"domain '%s': no IOVA of %u bits is usable; ask for more "
-				"address_bits",
-				d->name, bits);
+		err = lab_explain_narrow(d, &limits);
+		break;
 	default:
-		return lab_fail(-err, "no memory for the addresses of domain '%s'", d->name);
+		err = lab_fail(-err, "no memory for the addresses of domain '%s'", d->name);
+		break;
 	}
+	free(limits.range);
+	if (err)
+		return err;
 	/* Beside threads that lend in a strict domain it is an estimate. */
 	if (limits.entries)
 		lab_store(&d->stats.entry_limit, limits.entries + lab_load(&d->stats.entries));
@@ -210,7 +153,7 @@ static int replay(struct lab_domain_priv *d)
 		int err = d->ops->map(d, m);
 
 		if (err)
-			return explain_map(d, m, "what was mapped before", -err);
+			return lab_explain_map(d, m, 1, "what was mapped before", -err);
 		count_mapped(d, 1, m->bytes);
 	}
 	return 0;
@@ -273,14 +216,7 @@ int lab_space_reserve(struct lab_domain_priv *d, struct lab_mapping *m, uint64_t
 							       : 4096;
 	}
 	if (err == -ENOSPC)
-		return lab_fail(
-			ENOSPC,
-			"%s needs %" PRIu64 " KiB of addresses beside each other, and domain "
-			"'%s' has none left below 0x%" PRIx64 ": %s",
-			what, m->bytes >> 10, d->name, lab_iova_last(&d->space),
-			d->address_bits ? "ask for more address_bits or a smaller pool"
-					: "the IOMMU reaches no further; use a smaller pool, "
-					  "or another domain");
+		return lab_explain_full(d, m->bytes, align, what);
 	if (err)
 		return lab_fail(-err, "no memory for the addresses of %s", what);
 	return 0;
@@ -321,7 +257,7 @@ int lab_space_map(struct lab_domain_priv *d, const struct lab_mapping *m, const 
 	if (!share) {
 		err = d->ops->map(d, m);
 		if (err)
-			return explain_map(d, m, what, -err);
+			return lab_explain_map(d, m, 1, what, -err);
 	}
 	if (shared)
 		*shared = share;
@@ -355,12 +291,13 @@ int lab_space_unmap(struct lab_domain_priv *d, const struct lab_mapping *m, cons
 	return 0;
 }
 
-int lab_space_map_frames(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what)
+int lab_space_map_frame(struct lab_domain_priv *d, const struct lab_mapping *m, unsigned wanted,
+			const char *what)
 {
 	int err = d->ops->map(d, m);
 
 	if (err)
-		return explain_map(d, m, what, -err);
+		return lab_explain_map(d, m, wanted, what, -err);
 	count_mapped(d, 1, m->bytes);
 	return 0;
 }

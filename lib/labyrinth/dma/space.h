@@ -64,9 +64,10 @@ int lab_space_map(struct lab_domain_priv *d, const struct lab_mapping *m, const 
  */
 int lab_space_unmap(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what);
 
-/** lab_space_map_frames() - map lent frames of a strict domain; remembered by their owner's byte
- * only. No lock. Return: 0, or -errno with a sentence. */
-int lab_space_map_frames(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what);
+/** lab_space_map_frame() - map a lent frame of a strict domain, the first of @wanted; remembered by
+ * its owner's byte only. No lock. Return: 0, or -errno with a sentence. */
+int lab_space_map_frame(struct lab_domain_priv *d, const struct lab_mapping *m, unsigned wanted,
+			const char *what);
 
 /** lab_space_unmap_frames() - the reverse, for @n mappings of one frame each side by side. */
 int lab_space_unmap_frames(struct lab_domain_priv *d, uint64_t iova, unsigned n, const char *what);

@@ -100,13 +100,11 @@ static int join(struct lab_domain_priv *d, const struct lab_device *dev, int fd)
 	if (d->groups || ioctl(d->fd, VFIO_SET_IOMMU, type) == 0)
 		return 0;
 	if (errno == EPERM)
-		return lab_fail(
-			EPERM, "the IOMMU refuses %s: %s", dev->pci.address,
-			d->ops->physical
-				? "without an IOMMU CAP_SYS_RAWIO is needed"
-				: "the platform has no interrupt remapping; switch it on in the "
-				  "firmware (VT-d), or accept the risk: "
-				  "vfio_iommu_type1.allow_unsafe_interrupts=1");
+		return d->ops->physical ? lab_fail(EPERM,
+						   "%s cannot be used: without an IOMMU that takes "
+						   "CAP_SYS_RAWIO (root)",
+						   dev->pci.address)
+					: lab_vfio_no_remapping(&dev->pci, "vfio_iommu_type1");
 	return lab_fail(errno, "the IOMMU of %s cannot be used (%s)", dev->pci.address,
 			strerror(errno));
 }

@@ -113,8 +113,13 @@ int lab_vfio_open_node(const char *path, const char *what, const char *absent)
 	case ENXIO:
 	case ENODEV:
 		return lab_fail(ENODEV, "there is no %s for %s: %s", path, what, absent);
-	case EACCES:
 	case EPERM:
+		return lab_fail(EACCES,
+				"this process may not open %s for %s whoever owns it: without an "
+				"IOMMU that takes CAP_SYS_RAWIO (root), in a container the "
+				"runtime's list of devices",
+				path, what);
+	case EACCES:
 		return lab_fail(
 			EACCES,
 			"no permission to open %s for %s: chown it to this user, or install "
@@ -129,10 +134,21 @@ int lab_vfio_open_node(const char *path, const char *what, const char *absent)
 	}
 }
 
+int lab_vfio_no_remapping(const struct lab_pci *pci, const char *module)
+{
+	return lab_fail(EPERM,
+			"the IOMMU refuses %s: the platform has no interrupt remapping; switch it "
+			"on in the firmware (VT-d), or accept that a device can raise any "
+			"interrupt: as root, echo 1 "
+			">/sys/module/%s/parameters/allow_unsafe_interrupts",
+			pci->address, module);
+}
+
 int lab_vfio_in_use(const struct lab_pci *pci)
 {
 	return lab_fail(EBUSY,
 			"%s is in use already, or another function of its IOMMU group is: end the "
-			"program that has it, or close it there (fuser -v /dev/vfio/* shows who)",
+			"program that has it, or close it there (fuser -v /dev/vfio/* "
+			"/dev/vfio/devices/* shows who)",
 			pci->address);
 }

@@ -27,6 +27,10 @@ int lab_vfio_irq_unmask(struct lab_device *dev);
  */
 int lab_vfio_open_node(const char *path, const char *what, const char *absent);
 
+/** lab_vfio_no_remapping() - the sentence for EPERM of an IOMMU whose interrupts are not isolated;
+ * @module has the parameter that lifts it. Return: -EPERM. */
+int lab_vfio_no_remapping(const struct lab_pci *pci, const char *module);
+
 /** lab_vfio_in_use() - the sentence for a device that another process, or domain, has. Return:
  * -EBUSY. */
 int lab_vfio_in_use(const struct lab_pci *pci);

@@ -154,7 +154,10 @@ int lab_device_config_write(struct lab_device *dev, unsigned offset, const void 
 int lab_device_bus_master(struct lab_device *dev, int on);
 
 /**
- * lab_device_reset() - put the device into the state that it has after power-on.
+ * lab_device_reset() - put the device's own registers into the state that they have after power-on.
+ *
+ * Configuration space is afterwards as it was before, bus mastering included: the kernel restores
+ * it. Switch bus mastering off first to be sure that the device stays quiet.
  *
  * Return: 0: confirmed by the kernel; -ENOTSUP: it knows no way for this device; -ENODEV: gone;
  * -EIO: it failed.

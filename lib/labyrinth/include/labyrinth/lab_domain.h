@@ -19,7 +19,8 @@ extern "C" {
 /**
  * enum lab_dma_access - what a device may do to memory.
  * @LAB_DMA_READ: read it, as for sending.
- * @LAB_DMA_WRITE: write it, as for receiving.
+ * @LAB_DMA_WRITE: write it, as for receiving. VT-d under Linux (up to 6.12 at least) cannot keep a
+ *	device from reading what it may write: there this is LAB_DMA_BOTH.
  * @LAB_DMA_BOTH: both.
  */
 enum lab_dma_access {
@@ -36,7 +37,8 @@ enum lab_dma_access {
  *	that moment, for reading and writing.
  * @LAB_DOMAIN_STRICT: of these pools only the frames that are lent now. Each lend maps and each
  *	take-back unmaps, with a system call for each, so both may sleep: for control buffers, or
- *for batches off the polling thread. All devices of one domain reach what is lent to one of them.
+ *	for batches off the polling thread. All devices of one domain reach what is lent to one of
+ *them.
  *
  * In every mode a device also reaches the runs of its domain; never the allocator's own tables.
  */
@@ -107,9 +109,9 @@ struct lab_domain_stats {
  * @config: what to make; read during the call only. NULL is all zero.
  *
  * Return: the domain, owned by the caller until lab_domain_destroy(); or NULL with errno and a
- * sentence in lab_error_text(): EINVAL (a bad field, named), ENODEV (no VFIO in this kernel: the
- * text says what to load), EACCES (no permission on /dev/vfio/vfio or /dev/iommu), ENOTSUP (the
- * backend that was named is not there), ENOMEM.
+ * sentence in lab_error_text(): EINVAL (a bad field, named), ENODEV (this kernel has no VFIO, or
+ * not the backend that was named: the text says what to load), EACCES (no permission on
+ * /dev/vfio/vfio or /dev/iommu), ENOMEM.
  *
  * Thread-safe; may sleep.
  */

@@ -60,7 +60,7 @@ Test(dma_device, open_and_close)
 		cr_assert_eq(info.can_reset, 1);
 		cr_assert_eq(lab_device_status(dev), LAB_DEVICE_PRESENT);
 		cr_assert_not(readable(lab_device_fd(dev), 0));
-		cr_assert_eq(threads_now(), ground.threads + 1);
+		threads_are(ground.threads + 1);
 		/* Whatever the firmware left: it starts no transfer. */
 		cr_assert_eq(fake_command(FAKE_NIC), IO | MEMORY);
 		OK(lab_device_bus_master(dev, 1));
@@ -68,7 +68,7 @@ Test(dma_device, open_and_close)
 		OK(lab_device_close(dev));
 		cr_assert_eq(fake_device(FAKE_NIC)->command & MASTER, 0);
 		cr_assert_eq(fake_device(FAKE_NIC)->resets, 1);
-		cr_assert_eq(threads_now(), ground.threads);
+		threads_are(ground.threads);
 		cr_assert_eq(holdings_now().descriptors, ground.descriptors + 1);
 	}
 	OK(lab_device_close(NULL));
@@ -378,11 +378,11 @@ Test(dma_device, an_open_that_fails)
 			  "%s", lab_error_text());
 		cr_assert_null(fake_device(FAKE_NIC)->dev);
 		cr_assert_eq(domain_stats(domain).devices, 0);
-		cr_assert_eq(threads_now(), ground.threads);
+		threads_are(ground.threads);
 		cr_assert_eq(holdings_now().descriptors, ground.descriptors + 1);
 	}
 	fake_device(FAKE_NIC)->command = 0xffff; /* it is not really there */
 	FELL_SHORT(ENODEV, 0, lab_device_open(domain, FAKE_NIC), FAKE_NIC, "gone");
-	cr_assert_eq(threads_now(), ground.threads);
+	threads_are(ground.threads);
 	end();
 }

@@ -37,6 +37,14 @@ static inline struct ground level_ground(void)
 	return (struct ground){holdings_now().descriptors, threads_now()};
 }
 
+/* The kernel wakes who joins a thread a moment before it forgets the thread. */
+static inline void threads_are(unsigned wanted)
+{
+	for (int i = 0; i < 1000 && threads_now() > wanted; i++)
+		usleep(1000);
+	cr_assert_eq(threads_now(), wanted, "%u threads, not %u", threads_now(), wanted);
+}
+
 static inline void nothing_wrong(void)
 {
 	cr_assert_eq(fake.wrong, 0, "%u times, first: %s", fake.wrong, fake.first_wrong);
@@ -48,10 +56,7 @@ static inline void as_before(const struct ground *g)
 	cr_assert_eq(fake_entries(NULL), 0, "%u mappings are left", fake_entries(NULL));
 	cr_assert_eq(holdings_now().descriptors, g->descriptors, "%u descriptors, not %u",
 		     holdings_now().descriptors, g->descriptors);
-	/* The kernel wakes who joins a thread a moment before it forgets the thread. */
-	for (int i = 0; i < 1000 && threads_now() > g->threads; i++)
-		usleep(1000);
-	cr_assert_eq(threads_now(), g->threads, "%u threads, not %u", threads_now(), g->threads);
+	threads_are(g->threads);
 }
 
 static inline struct lab_domain *domain_on(const struct lab_iommu_ops *ops,

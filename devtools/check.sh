@@ -39,7 +39,7 @@ none "layers: public headers include only the C library and each other" \
 none "layers: DPDK appears only in drivers/mempool, labyrinth-perf and its examples" \
 	"$(includes 'rte_' lib drivers examples app | grep -vE '^(drivers/mempool|app/labyrinth-perf|examples/dpdk)' || true)"
 # error.h alone is shared with this tree's drivers, for the sentence of their errors.
-private=$(cd lib/labyrinth && ls ./*.h dma/*.h | sed 's|.*/||; s|\.h$||' | grep -vx error | tr '\n' '|')
+private=$(cd lib/labyrinth && ls ./*.h dma/*.h share/*.h | sed 's|.*/||; s|\.h$||' | grep -vx error | tr '\n' '|')
 none "layers: programs outside the library use its public headers only" \
 	"$(includes "([^>\"]*/)?(${private%|})\.h|\.\./.*lib/|lib/labyrinth/" drivers examples app/labyrinth-perf)"
 # The order of floors is that of lib/labyrinth/meson.build; doc/internals.md names the exceptions.
@@ -47,9 +47,9 @@ upward=
 below=" error "
 for path in $(sed -n "s/^  '\([a-z_0-9/]*\)\.c',$/\1/p" lib/labyrinth/meson.build); do
 	unit=${path##*/}
-	for header in $(sed -n 's/^#include "\([a-z_0-9]*\)\.h"/\1/p' lib/labyrinth/"$path".[ch] | sort -u); do
+	for header in $(sed -nE 's/^#include "(share\/)?([a-z_0-9]*)\.h"/\2/p' lib/labyrinth/"$path".[ch] | sort -u); do
 		case $path:$header in
-		*:pool | *:bulk | dma/*:iommu | bundle:cache | cache:bundle) continue ;; # see there
+		*:pool | *:bulk | dma/*:iommu | bundle:cache | cache:bundle | share/reap:process) continue ;; # see there
 		esac
 		[[ "$below $unit " == *" $header "* ]] || upward+="$unit knows $header"$'\n'
 	done

@@ -11,27 +11,23 @@
 
 TestSuite(cache, .timeout = 60);
 
-/* At a quiet point: magazines in each stack, walked without popping. */
-static unsigned stacked(struct lab_pool *pool, enum lab_depot_stack stack)
+/* At a quiet point: the magazines of a depot that are in a set. */
+static unsigned in_set(const struct lab_depot *depot, enum lab_depot_set set)
 {
-	uint32_t number = (uint32_t)(pool->depot->head[stack].word & 0xffffff);
 	unsigned n = 0;
 
-	while (number) {
-		n++;
-		cr_assert_leq(n, pool->depot->magazines, "a stack runs in a circle");
-		number = lab_depot_magazine(pool->depot, number - 1)->next;
-	}
+	for (uint32_t i = 0; i < depot->magazines; i++)
+		n += lab_depot_magazine(depot, i)->where == set;
 	return n;
 }
 
-/* All magazines are in one stack or another, or spare in a cache. */
+/* All magazines are in one set or another, or spare in a cache. */
 static void magazines_whole(struct lab_pool *pool)
 {
 	unsigned n = 0;
 
-	for (unsigned stack = 0; stack < LAB_DEPOT_STACKS; stack++)
-		n += stacked(pool, stack);
+	for (unsigned set = 0; set < LAB_DEPOT_SETS; set++)
+		n += in_set(pool->depot, set);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		for (unsigned i = 0; i < LAB_SPARE_MAGAZINES; i++)
 			n += lab_pool_cache(pool, lcore)->spare[i] != 0;
@@ -140,8 +136,8 @@ Test(cache, leftovers_are_merged)
 			cr_assert_eq(lab_alloc_bulk(pool, frame, n, 0), 0);
 			cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
 			cr_assert_eq(lab_lcore_unregister(pool), 0);
-			cr_assert_leq(stacked(pool, LAB_DEPOT_BLOCKS_PARTIAL), 1);
-			cr_assert_leq(stacked(pool, LAB_DEPOT_LOOSE_PARTIAL), 1);
+			cr_assert_leq(in_set(pool->depot, LAB_DEPOT_BLOCKS_PARTIAL), 1);
+			cr_assert_leq(in_set(pool->depot, LAB_DEPOT_LOOSE_PARTIAL), 1);
 			magazines_whole(pool);
 		}
 		end_whole(pool);
@@ -152,7 +148,7 @@ Test(cache, leftovers_are_merged)
 			cr_assert_eq(lab_lcore_unregister(pool), 0);
 			cr_assert_eq(lab_free(pool, frame[0]), 0);
 			cr_assert_eq(lab_lcore_unregister(pool), 0);
-			cr_assert_leq(stacked(pool, LAB_DEPOT_LOOSE_PARTIAL), 2);
+			cr_assert_leq(in_set(pool->depot, LAB_DEPOT_LOOSE_PARTIAL), 2);
 		}
 		magazines_whole(pool);
 		end_whole(pool);
@@ -203,8 +199,8 @@ Test(cache, magazines_never_run_out)
 				cr_assert_null(wrong, "a free failed");
 			}
 			magazines_whole(pool);
-			cr_assert_leq(stacked(pool, LAB_DEPOT_LOOSE_PARTIAL), 8);
-			cr_assert_leq(stacked(pool, LAB_DEPOT_BLOCKS_PARTIAL), 8);
+			cr_assert_leq(in_set(pool->depot, LAB_DEPOT_LOOSE_PARTIAL), 8);
+			cr_assert_leq(in_set(pool->depot, LAB_DEPOT_BLOCKS_PARTIAL), 8);
 			end_whole(pool);
 		}
 	}
@@ -229,8 +225,7 @@ Test(cache, bundles_are_neither_lost_nor_frittered_away)
 	void *frame[FRAMES];
 
 	for (unsigned round = 0; round < 60; round++) {
-		unsigned unused = 0, bundled = 0;
-		uint32_t number;
+		unsigned unused, bundled = 0;
 
 		for (unsigned i = 0; i < FRAMES; i += 32)
 			cr_assert_eq(lab_alloc_bulk(pool, frame + i, 32, 0), 0);
@@ -248,9 +243,7 @@ Test(cache, bundles_are_neither_lost_nor_frittered_away)
 		conserved(pool, 0, 0);
 		for (unsigned i = 0; i < FRAMES; i++)
 			bundled += pool->state[i] == LAB_STATE_BUNDLED;
-		number = (uint32_t)(pool->bundles->head[LAB_DEPOT_EMPTY].word & 0xffffff);
-		for (; number; number = lab_depot_magazine(pool->bundles, number - 1)->next)
-			cr_assert_leq(++unused, pool->bundles->magazines, "a circle");
+		unused = in_set(pool->bundles, LAB_DEPOT_EMPTY);
 		cr_assert_eq(bundled, 32 * (pool->bundles->magazines - unused),
 			     "%u frames in %u bundles", bundled, pool->bundles->magazines - unused);
 	}

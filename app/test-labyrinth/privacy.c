@@ -60,7 +60,7 @@ static void look(void *arg)
 
 	for (size_t i = 0; i < 1024; i += 64)
 		CHILD_EXPECT(!find_mapping((char *)probe->address + i * 4096, &m));
-	CHILD_EXPECT(!find_mapping(pool->depot, &m));
+	CHILD_EXPECT(!find_mapping((const void *)pool->iova_delta, &m));
 	CHILD_EXPECT(descriptors_to("labyrinth") == 0);
 }
 
@@ -70,7 +70,8 @@ static void forked(size_t page_size, uint32_t flags)
 	char *memory = lab_pool_memory(pool, NULL);
 	struct probe probe = {.pool = pool, .address = memory};
 	void *frame = lab_alloc(pool, LAB_GFP_ATOMIC);
-	void *tables[2] = {pool->depot, pool->state ? (void *)pool->state : pool->depot};
+	const void *state = pool->state,
+		   *tables[2] = {pool->iova_delta, state ? state : pool->iova_delta};
 
 	memset(frame, 0x77, LAB_FRAME_SIZE);
 	in_child(look, &probe);
@@ -84,7 +85,7 @@ static void forked(size_t page_size, uint32_t flags)
 				  "a child reached a frame: status 0x%x", status);
 		}
 		for (unsigned i = 0; i < 2; i++) {
-			probe.address = tables[i];
+			probe.address = (char *)(uintptr_t)tables[i];
 			status = status_of_child(touch, &probe);
 			cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 77,
 				  "a child reached the tables: status 0x%x", status);
@@ -124,7 +125,7 @@ static void flags_of(size_t page_size)
 			cr_assert_eq(mapping_has(&m, "dd"), dump == 0, "in core dumps: %s",
 				     m.flags);
 		}
-		cr_assert(find_mapping(pool->depot, &m));
+		cr_assert(find_mapping((const void *)pool->iova_delta, &m));
 		cr_assert(mapping_has(&m, "dc"), "tables: %s", m.flags);
 		end_whole(pool);
 	}

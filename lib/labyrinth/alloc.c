@@ -13,6 +13,7 @@
 #include "bulk.h"
 #include "cache.h"
 #include "error.h"
+#include "home.h"
 #include "lcore.h"
 #include "pool.h"
 #include "refusal.h"
@@ -84,7 +85,9 @@ static void zero(void **frames, unsigned n)
 		memset(frames[i], 0, LAB_FRAME_SIZE);
 }
 
-unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
+/* `caller`: in the program's code, for a sample. */
+static inline unsigned burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp,
+			     const void *caller)
 {
 	struct lab_cache *c;
 	unsigned got;
@@ -100,7 +103,25 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
 		lab_store(&c->misses, c->misses + 1);
 	if (gfp & LAB_GFP_ZERO)
 		zero(frames, got);
+	if (lab_unlikely(pool->priv->sample))
+		lab_home_sample(pool, c, frames, got, caller);
 	return got;
+}
+
+unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
+{
+	return burst(pool, frames, n, gfp, __builtin_return_address(0));
+}
+
+int lab_sampled_alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n,
+			   uint32_t gfp)
+{
+	int err = pool->priv->bulk->alloc_bulk(pool, c, frames, n, gfp);
+
+	if (!err && n)
+		lab_home_sample(pool, lab_tls_cache[pool->id], frames, n,
+				__builtin_return_address(0));
+	return err;
 }
 
 int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
@@ -130,7 +151,7 @@ void *lab_alloc_slow(struct lab_pool *pool, lab_gfp_t gfp)
 {
 	void *frame;
 
-	return lab_alloc_burst(pool, &frame, 1, gfp) ? frame : NULL;
+	return burst(pool, &frame, 1, gfp, __builtin_return_address(0)) ? frame : NULL;
 }
 
 int lab_free_bulk_slow(struct lab_pool *pool, void *const *frames, unsigned n)
@@ -147,5 +168,10 @@ int lab_free_slow(struct lab_pool *pool, void *frame)
 
 void *labyrinth_void_alloc_page_gfp_atomic_exclusive(struct lab_pool *pool)
 {
-	return lab_alloc(pool, LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE);
+	const lab_gfp_t gfp = LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE;
+	void *frame;
+
+	if (lab_unlikely(lab_load(&lab_tls_cache[pool->id]->word) % (LAB_LEN_MASK + 1) == 0))
+		return burst(pool, &frame, 1, gfp, __builtin_return_address(0)) ? frame : NULL;
+	return lab_alloc(pool, gfp);
 }

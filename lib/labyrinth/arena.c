@@ -75,53 +75,132 @@ static int fail_short(const struct lab_arena_request *r, int err)
 			r->owner, need, size, where, have, strerror(err));
 }
 
-/* Map the segments at an address aligned to their size. */
-static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
+/* Nobody can cut it off under those who map it, or take that promise back. */
+static int seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+/* Address space, aligned to the pages that will be in it. */
+static int reserve(struct lab_arena *a, const struct lab_arena_request *r)
 {
 	size_t page = r->page_size, span = r->bytes + page;
-	char *reserve, *base;
-	int fd = -1, err;
+	char *reserved, *base;
 
-	reserve = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (reserve == MAP_FAILED)
+	reserved = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved == MAP_FAILED)
 		return lab_fail(
 			ENOMEM,
 			"pool '%s' cannot reserve %zu MiB of address space (%s): see ulimit -v",
 			r->owner, span >> 20, strerror(errno));
-	base = (char *)(((uintptr_t)reserve + page - 1) & ~(uintptr_t)(page - 1));
-	if (base > reserve)
-		munmap(reserve, (size_t)(base - reserve));
-	if (base + r->bytes < reserve + span)
-		munmap(base + r->bytes, (size_t)(reserve + span - base) - r->bytes);
+	base = (char *)(((uintptr_t)reserved + page - 1) & ~(uintptr_t)(page - 1));
+	if (base > reserved)
+		munmap(reserved, (size_t)(base - reserved));
+	if (base + r->bytes < reserved + span)
+		munmap(base + r->bytes, (size_t)(reserved + span - base) - r->bytes);
 	a->base = base;
 	a->bytes = r->bytes;
 	a->seg_shift = (unsigned)__builtin_ctzll(page);
-
-	if (page == LAB_PAGE_4K) {
-		if (mprotect(base, r->bytes, PROT_READ | PROT_WRITE) == 0)
-			return 0;
-		err = lab_fail(errno, "pool '%s' cannot have %zu MiB of ordinary memory (%s)",
-			       r->owner, r->bytes >> 20, strerror(errno));
-		goto unmap;
-	}
-	fd = memfd_create("labyrinth", MFD_CLOEXEC | MFD_HUGETLB | a->seg_shift << MFD_HUGE_SHIFT);
-	if (fd < 0 || ftruncate(fd, (off_t)r->bytes) < 0) {
-		err = fail_short(r, errno);
-		goto unmap;
-	}
-	if (mmap(base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-	    MAP_FAILED) {
-		err = fail_short(r, errno);
-		goto unmap;
-	}
-	/* The mapping keeps the pages; without the descriptor nobody else can reach them. */
-	close(fd);
+	a->fd = -1;
 	return 0;
-unmap:
+}
+
+static int fail_ordinary(const struct lab_arena_request *r)
+{
+	return lab_fail(errno, "pool '%s' cannot have %zu MiB of ordinary memory (%s)", r->owner,
+			r->bytes >> 20, strerror(errno));
+}
+
+/* The file that the segments lie in. */
+static int make_file(const struct lab_arena *a, const struct lab_arena_request *r)
+{
+	unsigned flags = MFD_CLOEXEC | (r->shared ? MFD_ALLOW_SEALING : 0);
+	int fd, err;
+
+	if (r->page_size != LAB_PAGE_4K)
+		flags |= MFD_HUGETLB | a->seg_shift << MFD_HUGE_SHIFT;
+	fd = memfd_create("labyrinth", flags);
+	if (fd >= 0 && ftruncate(fd, (off_t)r->bytes) == 0 && (!r->shared || seal(fd) == 0))
+		return fd;
+	err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : fail_short(r, errno);
 	if (fd >= 0)
 		close(fd);
-	munmap(base, r->bytes);
 	return err;
+}
+
+/* Map the segments at an address aligned to their size. */
+static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	int err = reserve(a, r), fd;
+
+	if (err)
+		return err;
+	if (r->page_size == LAB_PAGE_4K && !r->shared) {
+		if (mprotect(a->base, r->bytes, PROT_READ | PROT_WRITE) == 0)
+			return 0;
+		err = fail_ordinary(r);
+		goto unmap;
+	}
+	fd = make_file(a, r);
+	if (fd < 0) {
+		err = fd;
+		goto unmap;
+	}
+	if (mmap(a->base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
+	    MAP_FAILED) {
+		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : fail_short(r, errno);
+		close(fd);
+		goto unmap;
+	}
+	/* A private pool's mapping keeps the pages: without the descriptor nobody else can reach
+	 * them. */
+	if (r->shared)
+		a->fd = fd;
+	else
+		close(fd);
+	return 0;
+unmap:
+	munmap(a->base, r->bytes);
+	return err;
+}
+
+/* Not for children of fork(), and not for core dumps. */
+static int keep_private(const struct lab_arena *a, const struct lab_arena_request *r)
+{
+	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
+	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0))
+		return lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
+				strerror(errno));
+	return 0;
+}
+
+int lab_arena_attach(struct lab_arena *a, const struct lab_arena_request *r, int fd)
+{
+	int err;
+
+	pthread_mutex_lock(&mapping);
+	err = reserve(a, r);
+	if (!err && mmap(a->base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 0) == MAP_FAILED) {
+		err = lab_fail(errno, "the frames of pool '%s' cannot be mapped (%s)", r->owner,
+			       strerror(errno));
+		munmap(a->base, r->bytes);
+		a->base = NULL;
+	}
+	if (!err)
+		err = keep_private(a, r);
+	pthread_mutex_unlock(&mapping);
+	if (!err && madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0)
+		err = lab_fail(errno, "the frames of pool '%s' cannot be reached (%s)", r->owner,
+			       strerror(errno));
+	if (err && a->base)
+		munmap(a->base, a->bytes);
+	if (err)
+		return err;
+	if (r->page_size == LAB_PAGE_4K)
+		mlock(a->base, a->bytes); /* as far as RLIMIT_MEMLOCK lets us */
+	a->node = lab_numa_node_of(a->base);
+	return 0;
 }
 
 int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
@@ -142,10 +221,7 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 		pthread_mutex_unlock(&mapping);
 		return err;
 	}
-	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
-	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0))
-		err = lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
-			       strerror(errno));
+	err = keep_private(a, r);
 	pthread_mutex_unlock(&mapping);
 	if (err)
 		goto unmap;
@@ -179,6 +255,9 @@ void lab_arena_destroy(struct lab_arena *a)
 {
 	munmap(a->base, a->bytes);
 	a->base = NULL;
+	if (a->fd >= 0)
+		close(a->fd);
+	a->fd = -1;
 }
 
 int lab_arena_phys(const struct lab_arena *a, uint64_t *phys)
@@ -205,14 +284,29 @@ int lab_arena_phys(const struct lab_arena *a, uint64_t *phys)
 	return err;
 }
 
-int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem)
+int lab_metadata_memfd(const char *owner, size_t bytes)
+{
+	int fd = memfd_create("labyrinth-tables", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err;
+
+	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && seal(fd) == 0)
+		return fd;
+	err = lab_fail(errno, "pool '%s' cannot have %zu KiB for its tables (%s)", owner,
+		       bytes >> 10, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int lab_metadata_map(const char *owner, size_t bytes, int must_lock, int fd, void **mem)
 {
 	struct rlimit limit = {0};
 	int err = 0;
 	char *p;
 
 	pthread_mutex_lock(&mapping);
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED || madvise(p, bytes, MADV_DONTFORK) < 0)
 		err = errno;
 	pthread_mutex_unlock(&mapping);

@@ -16,12 +16,14 @@
  * @bytes: length, a multiple of it.
  * @seg_shift: log2 of the segment size; 12 for ordinary pages.
  * @node: the NUMA node of its first segment.
+ * @fd: of a shared one's memory, the caller's to close; else -1.
  */
 struct lab_arena {
 	char *base;
 	size_t bytes;
 	unsigned seg_shift;
 	int node;
+	int fd;
 };
 
 /**
@@ -31,6 +33,7 @@ struct lab_arena {
  * @page_size: of the segments; LAB_PAGE_4K means ordinary pages.
  * @node: LAB_NODE_ANY (prefer the caller's node) or LAB_NODE(n) (that node or not at all).
  * @dump: leave it in core dumps.
+ * @shared: keep the memory's descriptor, sealed, so that another process can map it.
  */
 struct lab_arena_request {
 	const char *owner;
@@ -38,6 +41,7 @@ struct lab_arena_request {
 	size_t page_size;
 	int node;
 	int dump;
+	int shared;
 };
 
 /**
@@ -49,6 +53,14 @@ struct lab_arena_request {
  * Return: 0; or -errno with a sentence, and nothing is left mapped.
  */
 int lab_arena_create(struct lab_arena *arena, const struct lab_arena_request *request);
+
+/**
+ * lab_arena_attach() - map another process's arena.
+ * @fd: its descriptor, of a file as long as @request says; stays the caller's.
+ *
+ * Return: 0; or -errno with a sentence, and nothing is left mapped. May sleep.
+ */
+int lab_arena_attach(struct lab_arena *arena, const struct lab_arena_request *request, int fd);
 
 /** lab_arena_destroy() - give the memory back to the kernel. */
 void lab_arena_destroy(struct lab_arena *arena);
@@ -67,10 +79,15 @@ int lab_arena_phys(const struct lab_arena *arena, uint64_t *phys);
  * @owner: the pool's name, for messages.
  * @bytes: length; rounded up to pages.
  * @must_lock: fail if it cannot be locked in memory; otherwise only try.
+ * @fd: of a file of that length, see lab_metadata_memfd(); or -1 for private memory.
  *
  * Not inherited over fork. Return: 0 with *@mem set, or -errno with a sentence.
  */
-int lab_metadata_map(const char *owner, size_t bytes, int must_lock, void **mem);
+int lab_metadata_map(const char *owner, size_t bytes, int must_lock, int fd, void **mem);
+
+/** lab_metadata_memfd() - a sealed file of @bytes, for tables that processes share. Return: its
+ * descriptor, or -errno with a sentence. */
+int lab_metadata_memfd(const char *owner, size_t bytes);
 
 /**
  * lab_arena_before_fork(), lab_arena_after_fork() - handlers for fork(): no fork falls between the

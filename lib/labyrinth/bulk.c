@@ -18,6 +18,7 @@
 #include "bundle.h"
 #include "cache.h"
 #include "frame_table.h"
+#include "home.h"
 #include "lanes.h"
 #include "lcore.h"
 #include "pool.h"
@@ -128,11 +129,14 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		return 0;
 	owner = lab_load(&pool->state[number]);
 	if (owner == LAB_STATE_BUNDLED) {
-		struct lab_bundle *bundle = lab_bundle_of(pool, number);
+		struct lab_bundle *bundle;
 		lab_lane diff = {0};
 
+		if (lab_unlikely(lab_load(&pool->home[number]) >= pool->bundles->magazines))
+			return 0;
+		bundle = lab_bundle_of(pool, number);
 		owner = lab_load(&bundle->state);
-		if (lab_unlikely(!LAB_STATE_IS_HELD(owner)) ||
+		if (lab_unlikely(!LAB_HELD_HERE(c, owner)) ||
 		    lab_unlikely(lab_load(&bundle->left) != LAB_BLOCK_FRAMES))
 			return 0;
 		lab_lanes_differ_listed(frames, bundle->frame, (uint64_t)(uintptr_t)pool->base,
@@ -145,7 +149,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		lab_lane diff, freed = LAB_SPLAT(c->freed);
 
 		if (lab_unlikely(number & (LAB_BLOCK_FRAMES - 1)) ||
-		    lab_unlikely(!LAB_STATE_IS_HELD(owner)))
+		    lab_unlikely(!LAB_HELD_HERE(c, owner)))
 			return 0;
 		lab_state_load(pool->state + number, &diff);
 		diff ^= LAB_SPLAT(owner);
@@ -171,6 +175,16 @@ static inline void came_in_bulk(struct lab_pool *pool, struct lab_cache *c)
 		lab_cache_bundle_newest(pool, c);
 }
 
+/* One whose byte does not say that this lcore may free it: it may be in a bundle, or at home. */
+static __attribute__((noinline)) int give_odd(struct lab_pool *pool, struct lab_cache *c,
+					      const void *frame, uint64_t number)
+{
+	if (number < pool->frames &&
+	    (lab_bundle_leave(pool, c, number, c->freed) || lab_home_leave(pool, number, c->freed)))
+		return 0;
+	return lab_refuse_free(pool, frame);
+}
+
 static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
 {
 	const uint8_t freed = c->freed;
@@ -188,14 +202,14 @@ static int give_loose(struct lab_pool *pool, struct lab_cache *c, void *const *f
 		uint64_t number = off >> LAB_FRAME_SHIFT | off << (64 - LAB_FRAME_SHIFT);
 
 		if (lab_likely(number < total) &&
-		    lab_likely(LAB_STATE_IS_HELD(lab_load(&state[number])))) {
+		    lab_likely(LAB_HELD_HERE(c, lab_load(&state[number])))) {
 			lab_store(&state[number], freed);
 			*top++ = frames[i];
-		} else if (number < total && lab_bundle_leave(pool, c, number, freed)) {
-			*top++ = frames[i];
 		} else {
-			int refused = lab_refuse_free(pool, frames[i]);
+			int refused = give_odd(pool, c, frames[i], number);
 
+			if (!refused)
+				*top++ = frames[i];
 			err = err ? err : refused;
 		}
 	}

@@ -28,4 +28,8 @@ extern const struct lab_bulk lab_bulk_base;
 extern const struct lab_bulk lab_bulk_avx2;
 #endif
 
+/** lab_sampled_alloc_bulk() - the alloc_bulk of a pool that samples allocation sites. */
+int lab_sampled_alloc_bulk(struct lab_pool *pool, struct lab_cache *cache, void **frames,
+			   unsigned n, uint32_t gfp);
+
 #endif

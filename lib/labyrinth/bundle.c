@@ -14,8 +14,10 @@ _Static_assert(sizeof(struct lab_bundle) == LAB_BUNDLE_BYTES,
 /* How many flushes pass before a lcore whose bundles were broken forms new ones. */
 #define REST 16
 
-static void put_back(struct lab_pool *pool, struct lab_bundle *bundle)
+/* Nobody else has it: its frames have left, or were never in it. */
+static void put_back(struct lab_pool *pool, struct lab_cache *c, struct lab_bundle *bundle)
 {
+	lab_store(&bundle->where, LAB_MAGAZINE_OF(c->lcore));
 	lab_store(&bundle->state, LAB_STATE_DEPOT);
 	lab_depot_push(pool->bundles, LAB_DEPOT_EMPTY, (struct lab_magazine *)(void *)bundle);
 }
@@ -23,7 +25,7 @@ static void put_back(struct lab_pool *pool, struct lab_bundle *bundle)
 int lab_bundle_form(struct lab_pool *pool, struct lab_cache *c, const uint32_t *frame,
 		    uint32_t *entry)
 {
-	struct lab_magazine *mag = lab_depot_pop(pool->bundles, LAB_DEPOT_EMPTY);
+	struct lab_magazine *mag = lab_depot_pop(pool->bundles, LAB_DEPOT_EMPTY, c->lcore);
 	struct lab_bundle *bundle = (struct lab_bundle *)(void *)mag;
 	uint32_t number;
 
@@ -38,6 +40,9 @@ int lab_bundle_form(struct lab_pool *pool, struct lab_cache *c, const uint32_t *
 		/* Release: whoever reads the byte finds the home, and a bundle that is free. */
 		lab_store_release(&pool->state[frame[i]], (uint8_t)LAB_STATE_BUNDLED);
 	}
+	/* Release: if this lcore is killed before, what it began is found by the descriptor's word.
+	 */
+	lab_store_release(&bundle->where, LAB_MAGAZINE_LISTED);
 	*entry = number | LAB_BUNDLE;
 	return 1;
 }
@@ -66,7 +71,7 @@ void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *c, uint32_t en
 		c->objs[len++] = lab_frame_at(pool, frame);
 	}
 	lab_cache_set_len(c, len);
-	put_back(pool, bundle);
+	put_back(pool, c, bundle);
 }
 
 int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t to)
@@ -78,7 +83,7 @@ int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t
 		return 1;
 	}
 	/* Not whole: to be taken apart by one lcore, even if two list it. Here it is this one's
-	 * already; from the depot it must become so. Relaxed: the depot's stack has ordered
+	 * already; from the depot it must become so. Relaxed: the magazine's word has ordered
 	 * everything else. */
 	if (from == LAB_STATE_DEPOT)
 		__atomic_compare_exchange_n(&bundle->state, &from, to, 0, __ATOMIC_RELAXED,
@@ -92,10 +97,11 @@ int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame,
 	struct lab_bundle *bundle;
 
 	/* Acquire: pairs with the release in lab_bundle_form(), for home and bundle. */
-	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED)
+	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED ||
+	    lab_load(&pool->home[frame]) >= pool->bundles->magazines)
 		return 0;
 	bundle = lab_bundle_of(pool, frame);
-	if (!LAB_STATE_IS_HELD(lab_load(&bundle->state)))
+	if (!LAB_HELD_HERE(c, lab_load(&bundle->state)))
 		return 0;
 	/* Relaxed: one of several frees of this frame wins; what was done with the frame before is
 	 * the program's to order, as with any byte. */
@@ -106,6 +112,6 @@ int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame,
 	/* Acquire and release: the last one out reuses the descriptor after all others have read
 	 * it. */
 	if (__atomic_sub_fetch(&bundle->left, 1, __ATOMIC_ACQ_REL) == 0)
-		put_back(pool, bundle);
+		put_back(pool, c, bundle);
 	return 1;
 }

@@ -21,13 +21,13 @@
 #include "depot.h"
 
 /**
- * struct lab_bundle - its first two words are a magazine's, so that the depot's stack can keep the
- * unused ones.
+ * struct lab_bundle - its first two words are a magazine's, so that a depot can keep the unused
+ * ones: @where says LAB_MAGAZINE_LISTED while the bundle is in use.
  * @left: frames whose byte still says LAB_STATE_BUNDLED with this bundle as home.
  * @state: LAB_STATE_FREED() or LAB_STATE_HELD(), of all that are left.
  */
 struct lab_bundle {
-	uint32_t next;
+	uint32_t where;
 	uint32_t left;
 	uint8_t state;
 	uint8_t pad[7];
@@ -59,7 +59,12 @@ static inline uint8_t lab_frame_state(const struct lab_pool *pool, uint64_t fram
 {
 	uint8_t state = lab_load(&pool->state[frame]);
 
-	return state == LAB_STATE_BUNDLED ? lab_load(&lab_bundle_of(pool, frame)->state) : state;
+	if (state != LAB_STATE_BUNDLED)
+		return state;
+	/* A number that is none: somebody has overwritten the tables. */
+	if (lab_load(&pool->home[frame]) >= pool->bundles->magazines)
+		return LAB_STATE_RETIRED;
+	return lab_load(&lab_bundle_of(pool, frame)->state);
 }
 
 /**
@@ -74,6 +79,18 @@ int lab_bundle_form(struct lab_pool *pool, struct lab_cache *cache, const uint32
 /** lab_bundle_move() - step a bundle between a cache and the depot. Return: 1; or 0, it is to be
  * dissolved by the cache's lcore: it is not whole, or another has it. */
 int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t to);
+
+/** lab_bundle_is_sound() - 1 if it lists frames that there are; another process may have written
+ * it. */
+static inline int lab_bundle_is_sound(const struct lab_pool *pool, uint32_t entry)
+{
+	const struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
+	uint32_t wrong = 0;
+
+	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++)
+		wrong |= bundle->frame[i] >= pool->frames;
+	return !wrong;
+}
 
 /** lab_bundle_dissolve() - make a free bundle of this lcore loose frames of its cache. */
 void lab_bundle_dissolve(struct lab_pool *pool, struct lab_cache *cache, uint32_t entry);

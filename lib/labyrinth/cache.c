@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
 
 #include "bundle.h"
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
 #include "frame_table.h"
+#include "hand.h"
 #include "lanes.h"
 #include "pool.h"
 #include "refusal.h"
@@ -27,31 +29,13 @@ void lab_cache_init(struct lab_cache *c, unsigned lcore, uint32_t frames)
 	c->limit = frames * 3 / 2;
 	c->loose_max = c->limit;
 	c->freed = LAB_STATE_FREED(lcore);
+	c->held_first = LAB_STATE_HELD_FIRST;
+	c->held_count = LAB_MAX_LCORES;
 }
 
-static struct lab_magazine *empty_magazine(struct lab_pool *pool, struct lab_cache *c)
-{
-	for (unsigned i = LAB_SPARE_MAGAZINES; i-- > 0;) {
-		if (c->spare[i]) {
-			uint32_t number = c->spare[i] - 1;
-
-			c->spare[i] = 0;
-			return lab_depot_magazine(pool->depot, number);
-		}
-	}
-	return lab_depot_pop(pool->depot, LAB_DEPOT_EMPTY);
-}
-
-static void keep_empty(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
-{
-	for (unsigned i = 0; i < LAB_SPARE_MAGAZINES; i++) {
-		if (!c->spare[i]) {
-			c->spare[i] = lab_depot_number(pool->depot, mag) + 1;
-			return;
-		}
-	}
-	lab_depot_push(pool->depot, LAB_DEPOT_EMPTY, mag);
-}
+/* How often a search is repeated that found nothing while others moved magazines about. One that
+ * finds nothing has cost a word or two of each set's summary. */
+#define LOOKS 4
 
 static void *frame_of(const struct lab_pool *pool, uint32_t number)
 {
@@ -71,7 +55,6 @@ static void refill_loose(struct lab_pool *pool, struct lab_cache *c, const struc
 	lab_frames_from_numbers(c->objs + lab_cache_len(c), mag->item, mag->count, pool->base);
 	lab_store(&c->foreign, len);
 	lab_cache_set_len(c, len);
-	lab_store(&c->refilled, c->refilled + mag->count);
 }
 
 /* A block whose bytes disagree, or a bundle that is not whole: its frames become loose ones of this
@@ -83,7 +66,10 @@ static __attribute__((cold)) void break_block(struct lab_pool *pool, struct lab_
 
 	lab_cache_own_from_here(c);
 	if (entry & LAB_BUNDLE) {
-		lab_bundle_dissolve(pool, c, entry);
+		if (lab_bundle_is_sound(pool, entry))
+			lab_bundle_dissolve(pool, c, entry);
+		else
+			lab_report_damage(pool, LAB_FRAME_NONE);
 		return;
 	}
 	len = lab_cache_len(c);
@@ -127,25 +113,34 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 			break_block(pool, c, mag->item[i], LAB_STATE_DEPOT);
 	}
 	lab_cache_set_blocks(c, blocks);
-	lab_store(&c->refilled, c->refilled + ((uint64_t)count << LAB_BLOCK_SHIFT));
 }
 
 int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 {
-	static const enum lab_depot_stack order[] = {LAB_DEPOT_BLOCKS, LAB_DEPOT_LOOSE,
-						     LAB_DEPOT_BLOCKS_PARTIAL,
-						     LAB_DEPOT_LOOSE_PARTIAL};
+	enum { KINDS = 4 };
+	static const enum lab_depot_set order[KINDS] = {LAB_DEPOT_BLOCKS, LAB_DEPOT_LOOSE,
+							LAB_DEPOT_BLOCKS_PARTIAL,
+							LAB_DEPOT_LOOSE_PARTIAL};
 
-	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		struct lab_magazine *mag = lab_depot_pop(pool->depot, order[i]);
+	for (unsigned i = 0; i < LOOKS * KINDS; i++) {
+		enum lab_depot_set set = order[i % KINDS];
+		struct lab_magazine *mag = lab_depot_pop(pool->depot, set, c->lcore);
+		int blocks;
 
 		if (!mag)
 			continue;
-		if (order[i] == LAB_DEPOT_BLOCKS || order[i] == LAB_DEPOT_BLOCKS_PARTIAL)
+		blocks = lab_depot_has_blocks(set);
+		if (lab_unlikely(!lab_hand_is_sound(pool, mag, blocks))) {
+			lab_hand_set_aside(pool, mag);
+			continue;
+		}
+		lab_hand_begin_refill(pool, c, mag, blocks);
+		if (blocks)
 			refill_blocks(pool, c, mag);
 		else
 			refill_loose(pool, c, mag);
-		keep_empty(pool, c, mag);
+		lab_hand_end_refill(c, mag);
+		lab_hand_keep(pool, c, mag);
 		return 1;
 	}
 	return 0;
@@ -183,38 +178,59 @@ static uint32_t to_depot(struct lab_pool *pool, struct lab_cache *c, uint32_t *f
 	return kept;
 }
 
-/* Append the oldest loose frames to a magazine, up to its capacity. */
-static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
+/*
+ * The oldest `n` loose frames leave objs[]. Those above them that came from the depot have nothing
+ * but this list to say where they are, so each is written to its new place before its old one is
+ * overwritten: in ascending order, one store at a time, which memmove() does not promise.
+ */
+static void close_gap(struct lab_cache *c, uint32_t n)
 {
-	uint32_t room = pool->depot->capacity - mag->count, *item = mag->item + mag->count;
-	uint32_t len = lab_cache_len(c), n = len < room ? len : room, kept = n;
+	uint32_t len = lab_cache_len(c), i = 0;
 
-	lab_numbers_from_frames(item, c->objs, n, pool->base);
-	if (pool->state)
-		kept = to_depot(pool, c, item, n, c->foreign);
-	lab_store(&c->flushed, c->flushed + kept);
-	mag->count += kept;
-	memmove(c->objs, c->objs + n, (len - n) * sizeof(c->objs[0]));
+	for (; n + i < len && n + i < c->foreign; i++)
+		lab_store_release(&c->objs[i], c->objs[n + i]);
+	memmove(c->objs + i, c->objs + n + i, (len - n - i) * sizeof(c->objs[0]));
 	lab_store(&c->foreign, c->foreign > n ? c->foreign - n : 0);
 	lab_cache_set_len(c, len - n);
 }
 
-/* Append the oldest blocks. One that is not wholly this lcore's becomes loose frames instead. */
+/*
+ * Append the oldest loose frames to a magazine, up to its capacity. At no instant is a frame
+ * without a trace of this lcore: the magazine, which is its own, lists them before their bytes say
+ * that they are the depot's, and is pushed when the cache lists them no more.
+ */
+static void flush_loose(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
+{
+	uint32_t had = mag->count, room = pool->depot->capacity - had, *item = mag->item + had;
+	uint32_t len = lab_cache_len(c), n = len < room ? len : room, kept = n;
+
+	lab_numbers_from_frames(item, c->objs, n, pool->base);
+	lab_store_release(&mag->count, had + n);
+	if (pool->state)
+		kept = to_depot(pool, c, item, n, c->foreign);
+	lab_store(&mag->count, had + kept);
+	close_gap(c, n);
+	lab_store_release(&c->after, c->flushed + kept);
+}
+
+/* Likewise the oldest blocks. One that is not wholly this lcore's becomes loose frames instead. */
 static void flush_blocks(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag)
 {
-	uint32_t room = (pool->depot->capacity >> LAB_BLOCK_SHIFT) - mag->count;
-	uint32_t n = c->blocks < room ? c->blocks : room, kept = mag->count;
+	uint32_t had = mag->count, room = (pool->depot->capacity >> LAB_BLOCK_SHIFT) - had;
+	uint32_t n = c->blocks < room ? c->blocks : room, kept = had;
 
 	for (uint32_t i = 0; i < n; i++) {
+		mag->item[kept] = c->block[i];
+		lab_store_release(&mag->count, kept + 1);
 		if (lab_likely(move_block(pool, c->block[i], c->freed, LAB_STATE_DEPOT)))
-			mag->item[kept++] = c->block[i];
+			kept++;
 		else
 			break_block(pool, c, c->block[i], c->freed);
 	}
-	lab_store(&c->flushed, c->flushed + ((uint64_t)(kept - mag->count) << LAB_BLOCK_SHIFT));
-	mag->count = kept;
+	lab_store(&mag->count, kept);
 	memmove(c->block, c->block + n, (c->blocks - n) * sizeof(c->block[0]));
 	lab_cache_set_blocks(c, c->blocks - n);
+	lab_store_release(&c->after, c->flushed + ((uint64_t)(kept - had) << LAB_BLOCK_SHIFT));
 }
 
 /*
@@ -253,27 +269,24 @@ void lab_cache_bundle_newest(struct lab_pool *pool, struct lab_cache *c)
 /* The same for the oldest, a magazine's worth, so that they leave as they came. */
 static void regroup(struct lab_pool *pool, struct lab_cache *c)
 {
-	uint32_t len = lab_cache_len(c), blocks = c->blocks, done = 0;
+	uint32_t blocks = c->blocks, done = 0;
 
 	while (done < pool->depot->capacity && group(pool, c, done, &c->block[blocks])) {
 		done += LAB_BLOCK_FRAMES;
 		blocks++;
 	}
-	memmove(c->objs, c->objs + done, (len - done) * sizeof(c->objs[0]));
-	lab_store(&c->foreign, c->foreign > done ? c->foreign - done : 0);
-	lab_cache_set_len(c, len - done);
 	lab_cache_set_blocks(c, blocks);
+	close_gap(c, done);
 }
 
 static int flush(struct lab_pool *pool, struct lab_cache *c)
 {
-	struct lab_magazine *mag = empty_magazine(pool, c);
+	struct lab_magazine *mag = lab_hand_empty(pool, c);
 
 	if (lab_unlikely(!mag))
 		return lab_fail(ENOBUFS,
 				"pool '%s' has no empty magazine left: a bug of the library",
 				pool->priv->name);
-	mag->count = 0;
 	if (lab_cache_len(c) >= pool->depot->capacity) {
 		if (c->broken)
 			lab_store(&c->broken, c->broken - 1);
@@ -286,11 +299,13 @@ static int flush(struct lab_pool *pool, struct lab_cache *c)
 	 * fewer than 2 * capacity = the cache's size in all, and then half the size is free room.
 	 */
 	if (lab_cache_len(c) >= pool->depot->capacity) {
+		lab_hand_begin_flush(pool, c, mag, 0);
 		flush_loose(pool, c, mag);
-		lab_depot_push(pool->depot, LAB_DEPOT_LOOSE, mag);
+		lab_hand_end_flush(pool, c, mag, LAB_DEPOT_LOOSE);
 	} else {
+		lab_hand_begin_flush(pool, c, mag, 1);
 		flush_blocks(pool, c, mag);
-		lab_depot_push(pool->depot, LAB_DEPOT_BLOCKS, mag);
+		lab_hand_end_flush(pool, c, mag, LAB_DEPOT_BLOCKS);
 	}
 	return 0;
 }
@@ -307,16 +322,19 @@ int lab_cache_make_room(struct lab_pool *pool, struct lab_cache *c, uint32_t fra
 /* A magazine for what is left of one kind: a partly filled one if there is any, so that few exist.
  */
 static struct lab_magazine *drain_magazine(struct lab_pool *pool, struct lab_cache *c,
-					   enum lab_depot_stack partial)
+					   enum lab_depot_set partial)
 {
-	struct lab_magazine *mag = lab_depot_pop(pool->depot, partial);
+	struct lab_magazine *mag = NULL;
 
-	if (!mag) {
-		mag = empty_magazine(pool, c);
-		if (mag)
-			mag->count = 0;
+	for (unsigned look = 0; look < LOOKS && !mag; look++) {
+		mag = lab_depot_pop(pool->depot, partial, c->lcore);
+		if (mag &&
+		    lab_unlikely(!lab_hand_is_sound(pool, mag, lab_depot_has_blocks(partial)))) {
+			lab_hand_set_aside(pool, mag);
+			mag = NULL;
+		}
 	}
-	return mag;
+	return mag ? mag : lab_hand_empty(pool, c);
 }
 
 void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
@@ -326,16 +344,18 @@ void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
 
 	/* Blocks first: one that cannot go whole becomes loose frames. */
 	while (c->blocks && (mag = drain_magazine(pool, c, LAB_DEPOT_BLOCKS_PARTIAL))) {
+		lab_hand_begin_flush(pool, c, mag, 1);
 		flush_blocks(pool, c, mag);
-		lab_depot_push(pool->depot,
-			       mag->count == blocks ? LAB_DEPOT_BLOCKS : LAB_DEPOT_BLOCKS_PARTIAL,
-			       mag);
+		lab_hand_end_flush(pool, c, mag,
+				   mag->count == blocks ? LAB_DEPOT_BLOCKS
+							: LAB_DEPOT_BLOCKS_PARTIAL);
 	}
 	while (lab_cache_len(c) && (mag = drain_magazine(pool, c, LAB_DEPOT_LOOSE_PARTIAL))) {
+		lab_hand_begin_flush(pool, c, mag, 0);
 		flush_loose(pool, c, mag);
-		lab_depot_push(pool->depot,
-			       mag->count == frames ? LAB_DEPOT_LOOSE : LAB_DEPOT_LOOSE_PARTIAL,
-			       mag);
+		lab_hand_end_flush(pool, c, mag,
+				   mag->count == frames ? LAB_DEPOT_LOOSE
+							: LAB_DEPOT_LOOSE_PARTIAL);
 	}
 	for (unsigned i = 0; i < LAB_SPARE_MAGAZINES; i++) {
 		if (c->spare[i])

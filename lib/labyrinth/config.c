@@ -13,11 +13,9 @@
 #include "hugepage.h"
 #include "numa_node.h"
 
-/* What the depot's 24-bit magazine numbers reach with the default cache, with room to spare: 8 TiB.
- */
-#define MAX_FRAMES ((uint64_t)1 << 31)
-/* Two blocks: with less, a flush that makes room for a block could find no full magazine. */
-#define MIN_CACHE 64
+/* The defaults of max_lcores. In a shared pool for eight processes with the default of lcores. */
+#define PRIVATE_LCORES 32
+#define SHARED_LCORES  (8 * (LAB_SHARE_LCORES + 1))
 
 uint64_t lab_config_round(const struct lab_pool_config *c)
 {
@@ -28,9 +26,9 @@ uint64_t lab_config_round(const struct lab_pool_config *c)
 	return (c->frames + unit - 1) / unit * unit;
 }
 
-uint32_t lab_config_capacity(const struct lab_pool_config *c)
+uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags)
 {
-	return c->flags & LAB_POOL_UNPROTECTED ? c->cache_frames : c->cache_frames / 2;
+	return flags & LAB_POOL_UNPROTECTED ? cache_frames : cache_frames / 2;
 }
 
 static int check_page_size(struct lab_pool_config *c)
@@ -57,6 +55,29 @@ static int check_page_size(struct lab_pool_config *c)
 	return 0;
 }
 
+/* What goes only with an owner for each frame. */
+static int check_owners(struct lab_pool_config *c)
+{
+	const char *what = c->flags & LAB_POOL_SHARED  ? "LAB_POOL_SHARED"
+			   : c->flags & LAB_POOL_BOUND ? "LAB_POOL_BOUND"
+			   : c->sample                 ? "sample"
+						       : NULL;
+
+	if (what && c->flags & LAB_POOL_UNPROTECTED)
+		return lab_fail(EINVAL,
+				"%s needs to know who owns each frame: leave out "
+				"LAB_POOL_UNPROTECTED",
+				what);
+	if (!(c->flags & LAB_POOL_SHARED) && (c->lcores || c->group))
+		return lab_fail(EINVAL,
+				"%s is set, which means something in a pool with LAB_POOL_SHARED "
+				"only",
+				c->lcores ? "lcores" : "group");
+	if (c->lcores == 0 && c->flags & LAB_POOL_SHARED)
+		c->lcores = LAB_SHARE_LCORES;
+	return 0;
+}
+
 int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_config *out)
 {
 	int err;
@@ -68,33 +89,40 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 		return lab_fail(EINVAL,
 				"frames is 0: say how many frames of %u bytes the pool shall have",
 				LAB_FRAME_SIZE);
-	if (out->frames > MAX_FRAMES)
+	if (out->frames > LAB_CONFIG_MAX_FRAMES)
 		return lab_fail(EINVAL,
 				"frames is %" PRIu64 ": a pool has at most %" PRIu64 " (8 TiB)",
-				out->frames, MAX_FRAMES);
-	if (out->flags & ~(uint32_t)(LAB_POOL_UNPROTECTED | LAB_POOL_FALLBACK | LAB_POOL_DUMP |
-				     LAB_POOL_IOVA_VA))
+				out->frames, LAB_CONFIG_MAX_FRAMES);
+	if (out->flags & ~(uint32_t)LAB_POOL_KNOWN)
 		return lab_fail(EINVAL, "flags is 0x%x, of which 0x%x is not known", out->flags,
-				out->flags & ~(uint32_t)15);
+				out->flags & ~(uint32_t)LAB_POOL_KNOWN);
 	if (out->name && strlen(out->name) >= LAB_NAME_MAX)
 		return lab_fail(EINVAL, "name '%.40s' is too long: at most %d characters",
 				out->name, LAB_NAME_MAX - 1);
 	if (out->cache_frames == 0)
 		out->cache_frames = LAB_CACHE_MAX;
-	if (out->cache_frames < MIN_CACHE || out->cache_frames > LAB_CACHE_MAX ||
+	if (out->cache_frames < LAB_CONFIG_MIN_CACHE || out->cache_frames > LAB_CACHE_MAX ||
 	    out->cache_frames % (2 * LAB_BLOCK_FRAMES))
 		return lab_fail(
 			EINVAL,
 			"cache_frames is %u: it must be a multiple of %u in %u..%u, or 0 for %u",
-			out->cache_frames, 2 * LAB_BLOCK_FRAMES, MIN_CACHE, LAB_CACHE_MAX,
-			LAB_CACHE_MAX);
+			out->cache_frames, 2 * LAB_BLOCK_FRAMES, LAB_CONFIG_MIN_CACHE,
+			LAB_CACHE_MAX, LAB_CACHE_MAX);
+	err = check_owners(out);
+	if (err)
+		return err;
 	if (out->max_lcores == 0)
-		out->max_lcores = 32;
+		out->max_lcores = out->flags & LAB_POOL_SHARED ? SHARED_LCORES : PRIVATE_LCORES;
 	if (out->max_lcores > LAB_MAX_LCORES)
 		return lab_fail(EINVAL,
 				"max_lcores is %u: a pool has at most %u lcores, because a frame's "
 				"state byte names its owner",
 				out->max_lcores, LAB_MAX_LCORES);
+	if (out->flags & LAB_POOL_SHARED && out->lcores >= out->max_lcores)
+		return lab_fail(EINVAL,
+				"lcores is %u and max_lcores %u: each process of a shared pool "
+				"takes one lcore beside those of its threads",
+				out->lcores, out->max_lcores);
 	if (out->node < 0)
 		return lab_fail(EINVAL, "node is %d: use LAB_NODE(n) for node n, or LAB_NODE_ANY",
 				out->node);
@@ -106,13 +134,14 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 	err = check_page_size(out);
 	if (err)
 		return err;
-	if (lab_config_round(out) > MAX_FRAMES)
+	if (lab_config_round(out) > LAB_CONFIG_MAX_FRAMES)
 		return lab_fail(EINVAL,
 				"frames is %" PRIu64 ", rounded up to whole pages %" PRIu64
 				": a pool has at most %" PRIu64,
-				out->frames, lab_config_round(out), MAX_FRAMES);
-	if (lab_depot_need(lab_config_round(out), lab_config_capacity(out), out->max_lcores) >
-	    LAB_DEPOT_MAX_MAGAZINES)
+				out->frames, lab_config_round(out), LAB_CONFIG_MAX_FRAMES);
+	if (lab_depot_need(lab_config_round(out),
+			   lab_config_capacity(out->cache_frames, out->flags),
+			   out->max_lcores) > LAB_DEPOT_MAX_MAGAZINES)
 		return lab_fail(EINVAL,
 				"cache_frames is %u, too small for %" PRIu64
 				" frames: use the default of %u",

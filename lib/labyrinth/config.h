@@ -8,6 +8,13 @@
 
 #include <labyrinth/lab_pool.h>
 
+/** Most frames: what the depot's 24-bit magazine numbers reach with the default cache, with room to
+ * spare: 8 TiB. */
+#define LAB_CONFIG_MAX_FRAMES ((uint64_t)1 << 31)
+/** Smallest cache: two blocks. With less, a flush that makes room for a block could find no full
+ * magazine. */
+#define LAB_CONFIG_MIN_CACHE 64u
+
 /**
  * lab_config_complete() - replace zeros by defaults and refuse what cannot be.
  * @config: the caller's.
@@ -24,6 +31,6 @@ uint64_t lab_config_round(const struct lab_pool_config *config);
 
 /** lab_config_capacity() - frames of a full magazine: a cache's worth; half of it where blocks and
  * loose frames share the cache (see flush() in cache.c). */
-uint32_t lab_config_capacity(const struct lab_pool_config *config);
+uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags);
 
 #endif

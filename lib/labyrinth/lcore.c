@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <labyrinth/lab_alloc.h>
 
@@ -57,6 +59,19 @@ static void on_thread_end(void *unused)
 	pthread_mutex_unlock(&lock);
 }
 
+/* A lock of the parent's would outlive it in the child's copy. */
+static void close_descriptors(struct lab_pool_priv *priv)
+{
+	for (unsigned i = 0; i < LAB_FDS; i++) {
+		if (priv->fd[i] >= 0)
+			close(priv->fd[i]);
+		priv->fd[i] = -1;
+	}
+	if (priv->arena.fd >= 0)
+		close(priv->arena.fd);
+	priv->arena.fd = -1;
+}
+
 /*
  * A child of fork() has the handles but not the memory (MADV_DONTFORK). Its one thread forgets its
  * caches, and every slow path that it then takes ends in claim(), which refuses.
@@ -67,6 +82,7 @@ static void after_fork_in_child(void)
 		lab_tls_cache[id] = &no_cache;
 		if (!pool_of_id[id])
 			continue;
+		close_descriptors(pool_of_id[id]->priv);
 		pool_of_id[id]->priv->inherited = 1;
 		pool_of_id[id]->state = NULL;
 		pool_of_id[id]->table = 0;
@@ -113,11 +129,11 @@ static struct lab_cache *claim(struct lab_pool *pool)
 	struct lab_pool_priv *priv = pool->priv;
 	char name[16];
 
-	if (lab_unlikely(priv->inherited)) {
+	if (lab_unlikely(priv->inherited || priv->observer)) {
 		lab_refuse_child(pool);
 		return NULL;
 	}
-	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
+	for (unsigned lcore = priv->first; lcore <= priv->last; lcore++) {
 		uint32_t *taken = &priv->shared->slot[lcore].taken;
 		uint32_t expected = 0;
 		struct lab_cache *cache;
@@ -137,14 +153,17 @@ static struct lab_cache *claim(struct lab_pool *pool)
 		cache = lab_pool_cache(pool, lcore);
 		snprintf(name, sizeof(name), "lcore-%u", lcore);
 		lab_label_set(&priv->shared->slot[lcore].name, name, sizeof(name));
+		lab_store(&priv->shared->slot[lcore].since, (uint64_t)time(NULL));
 		priv->tls[lcore] = &lab_tls_cache[pool->id];
 		lab_tls_cache[pool->id] = cache;
 		return cache;
 	}
 	lab_fail(ENOSPC,
-		 "all %u lcore slots of pool '%s' are taken: raise max_lcores (at most %u), or let "
+		 "all %u lcore slots of pool '%s'%s are taken: raise %s (at most %u), or let "
 		 "threads that are done call lab_lcore_unregister()",
-		 priv->max_lcores, priv->name, LAB_MAX_LCORES);
+		 priv->last + 1 - priv->first, priv->name,
+		 lab_pool_is_shared(priv) ? " that are this process's" : "",
+		 lab_pool_is_shared(priv) ? "lcores" : "max_lcores", LAB_MAX_LCORES);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_frame.h>
@@ -14,6 +15,7 @@
 #include "bundle.h"
 #include "error.h"
 #include "frame_table.h"
+#include "home.h"
 #include "lcore.h"
 #include "lend.h"
 #include "pool.h"
@@ -25,7 +27,7 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 
 	if (!pool)
 		return lab_fail(EINVAL, "lab_device_register() needs a pool; NULL was passed");
-	if (pool->priv->inherited)
+	if (pool->priv->inherited || pool->priv->observer)
 		return lab_refuse_child(pool);
 	if (!name || !*name)
 		return lab_fail(EINVAL, "a device of pool '%s' needs a name, for messages",
@@ -35,38 +37,63 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 		uint32_t expected = 0;
 
 		/* Acquire: pairs with the release in lab_device_release(), for the name. */
-		if (!__atomic_compare_exchange_n(&device[i].taken, &expected, 1, 0,
-						 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&device[i].taken, &expected,
+						 lab_pool_self(pool)->id, 0, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
 			continue;
 		lab_label_set(&device[i].name, name, LAB_LABEL_MAX);
+		lab_store(&device[i].since, (uint64_t)time(NULL));
 		return i;
 	}
 	return lab_fail(ENOSPC, "pool '%s' lends to %d devices already: release one first",
 			pool->priv->name, LAB_MAX_DEVICES);
 }
 
-static int check_device(const struct lab_pool *pool, int device)
+static __attribute__((cold)) int refuse_device(const struct lab_pool *pool, int device)
 {
+	char name[LAB_LABEL_MAX];
+
 	if (!pool)
 		return lab_fail(EINVAL, "a device needs a pool; NULL was passed");
-	if (pool->priv->inherited)
+	if (pool->priv->inherited || pool->priv->observer)
 		return lab_refuse_child(pool);
 	if (device < 0 || device >= LAB_MAX_DEVICES ||
 	    !lab_load(&pool->priv->shared->device[device].taken))
 		return lab_fail(ENOENT, "pool '%s' has no device %d", pool->priv->name, device);
-	return 0;
+	return lab_fail(EPERM,
+			"device %d (%s) of pool '%s' is another process's: transfer the frames to "
+			"that, and let it lend them",
+			device, lab_label_get(&pool->priv->shared->device[device].name, name),
+			pool->priv->name);
+}
+
+/* Only who registered a device lends to it: so a dead process's lent frames are those of its
+ * devices. */
+static int check_device(const struct lab_pool *pool, int device)
+{
+	if (lab_likely(pool && (unsigned)device < LAB_MAX_DEVICES && !pool->priv->inherited &&
+		       !pool->priv->observer &&
+		       lab_load(&pool->priv->shared->device[device].taken) ==
+			       lab_pool_self(pool)->id))
+		return 0;
+	return refuse_device(pool, device);
+}
+
+static uint64_t count_lent(const struct lab_pool *pool, int device)
+{
+	if (!pool->state)
+		return 0;
+	return lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(device));
 }
 
 int lab_device_release(struct lab_pool *pool, int device)
 {
 	int err = check_device(pool, device);
-	uint64_t lent = 0;
+	uint64_t lent;
 
 	if (err)
 		return err;
-	if (pool->state)
-		lent = lab_frame_table_count_state(pool->state, pool->frames,
-						   LAB_STATE_LENT(device));
+	lent = count_lent(pool, device);
 	if (lent) {
 		char name[LAB_LABEL_MAX];
 
@@ -94,10 +121,11 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
 		/* Relaxed: the driver's doorbell or ring index orders it before the device sees it.
 		 */
 		if (lab_likely(index != LAB_FRAME_NONE) &&
-		    lab_likely(LAB_STATE_IS_HELD(lab_load(&pool->state[index]))))
+		    lab_likely(LAB_HELD_HERE(c, lab_load(&pool->state[index]))))
 			lab_store(&pool->state[index], LAB_STATE_LENT(device));
 		else if (index == LAB_FRAME_NONE ||
-			 !lab_bundle_leave(pool, c, index, LAB_STATE_LENT(device))) {
+			 (!lab_bundle_leave(pool, c, index, LAB_STATE_LENT(device)) &&
+			  !lab_home_leave(pool, index, LAB_STATE_LENT(device)))) {
 			lab_refuse_lend(pool, frames[done]);
 			break;
 		}
@@ -156,21 +184,57 @@ int64_t lab_lend_recall(struct lab_pool *pool, int device)
 	return n;
 }
 
-uint64_t lab_lend_quarantine(struct lab_pool *pool, int device)
+uint64_t lab_lend_count(const struct lab_pool *pool)
 {
+	const struct lab_slot *device = pool->priv->shared->device;
 	uint64_t n = 0;
 
-	if (pool->state)
-		n = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(device));
+	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
+		if (lab_load(&device[i].taken) == lab_pool_self(pool)->id)
+			n += count_lent(pool, i);
+	}
+	return n;
+}
+
+uint64_t lab_lend_quarantine(struct lab_pool *pool, int device)
+{
+	uint64_t n = count_lent(pool, device);
+
 	lab_store(&pool->priv->shared->device[device].quarantined, (uint32_t)n);
 	return n;
 }
 
-int64_t lab_lend_absolve(struct lab_pool *pool, const char *name)
+/* Frames of a device that nobody drives. The compare-and-swap is for two that absolve it at once.
+ */
+static int64_t take_absolved(struct lab_pool *pool, struct lab_cache *c, int device)
 {
-	struct lab_slot *slot = pool->priv->shared->device;
 	int64_t n = 0;
 
+	for (uint32_t i = 0; (i = lab_lend_next(pool, device, i)) != LAB_FRAME_NONE; i++) {
+		uint8_t expected = LAB_STATE_LENT(device);
+
+		/* Relaxed: who opened and reset the device, or vouches for it, has ordered that. */
+		if (!__atomic_compare_exchange_n(&pool->state[i], &expected,
+						 LAB_STATE_HELD(c->lcore), 0, __ATOMIC_RELAXED,
+						 __ATOMIC_RELAXED))
+			continue;
+		lab_store(&c->taken, c->taken + 1);
+		lab_free(pool, lab_frame_at(pool, i));
+		n++;
+	}
+	return n;
+}
+
+int64_t lab_device_absolve(struct lab_pool *pool, const char *name)
+{
+	struct lab_slot *slot;
+	int64_t n = 0;
+
+	if (!pool || !name)
+		return lab_fail(EINVAL, "lab_device_absolve() needs a pool and a device's name");
+	if (pool->priv->inherited || pool->priv->observer)
+		return lab_refuse_child(pool);
+	slot = pool->priv->shared->device;
 	for (int device = 0; device < LAB_MAX_DEVICES; device++) {
 		char label[LAB_LABEL_MAX];
 		struct lab_cache *c;
@@ -181,14 +245,10 @@ int64_t lab_lend_absolve(struct lab_pool *pool, const char *name)
 		c = lab_lcore_self(pool);
 		if (!c)
 			return -errno;
-		for (uint32_t i = 0; (i = lab_lend_next(pool, device, i)) != LAB_FRAME_NONE; i++) {
-			lab_store(&pool->state[i], LAB_STATE_HELD(c->lcore));
-			lab_store(&c->taken, c->taken + 1);
-			lab_free(pool, lab_frame_at(pool, i));
-			n++;
-		}
+		n += take_absolved(pool, c, device);
 		lab_store(&slot[device].quarantined, 0u);
-		lab_device_release(pool, device);
+		/* Release: the slot's next owner sees it as this one left it. */
+		__atomic_store_n(&slot[device].taken, 0, __ATOMIC_RELEASE);
 	}
 	return n;
 }

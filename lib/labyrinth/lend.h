@@ -21,8 +21,7 @@ int64_t lab_lend_recall(struct lab_pool *pool, int device);
  * many frames. */
 uint64_t lab_lend_quarantine(struct lab_pool *pool, int device);
 
-/** lab_lend_absolve() - devices called @name are known to be harmless: free what was in quarantine
- * in that name, and release their numbers. Return: how many frames, or -ENOSPC as above. */
-int64_t lab_lend_absolve(struct lab_pool *pool, const char *name);
+/** lab_lend_count() - how many frames are lent to devices that this process registered. */
+uint64_t lab_lend_count(const struct lab_pool *pool);
 
 #endif

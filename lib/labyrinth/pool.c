@@ -7,19 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <labyrinth/lab_frame.h>
 #include <labyrinth/lab_stats.h>
 
-#include "bulk.h"
-#include "bundle.h"
-#include "cache.h"
 #include "config.h"
 #include "error.h"
-#include "hugepage.h"
+#include "handle.h"
 #include "lcore.h"
+#include "lend.h"
 #include "place.h"
 #include "pool.h"
+#include "report.h"
+#include "share/name.h"
+#include "share/process.h"
+#include "share/share.h"
+#include "tables.h"
 
 static void say_fallback(struct lab_pool_priv *priv, const char *why)
 {
@@ -35,7 +40,8 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 					    .bytes = lab_config_round(config) << LAB_FRAME_SHIFT,
 					    .page_size = config->page_size,
 					    .node = config->node,
-					    .dump = (config->flags & LAB_POOL_DUMP) != 0};
+					    .dump = (config->flags & LAB_POOL_DUMP) != 0,
+					    .shared = (config->flags & LAB_POOL_SHARED) != 0};
 	int err = lab_arena_create(&priv->arena, &request);
 
 	if (!err || !(config->flags & LAB_POOL_FALLBACK) || config->page_size == LAB_PAGE_4K)
@@ -47,214 +53,169 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 	return lab_arena_create(&priv->arena, &request);
 }
 
-static uint64_t align_up(uint64_t value, uint64_t to)
+/* Unlike that of any other pool: when it was made, and by whom. */
+static uint64_t make_key(void)
 {
-	return (value + to - 1) & ~(to - 1);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid()
+										     << 44;
 }
 
-static const struct lab_bulk *pick_bulk(void)
-{
-#ifdef LAB_HAVE_AVX2
-	if (__builtin_cpu_supports("avx2"))
-		return &lab_bulk_avx2;
-#endif
-	return &lab_bulk_base;
-}
-
-/* What to add to virtual addresses to make them physical, for each 2 MiB. 0 if it is not known. */
-static int read_phys(const struct lab_arena *arena, uint64_t *delta)
-{
-	uint64_t steps = arena->bytes >> LAB_DELTA_SHIFT;
-	unsigned per = arena->seg_shift - LAB_DELTA_SHIFT;
-
-	if (arena->seg_shift < LAB_DELTA_SHIFT || lab_arena_phys(arena, delta))
-		return 0;
-	/* One address a segment, at the front of the table: spread it from the back. */
-	for (uint64_t i = steps; i-- > 0;) {
-		uint64_t segment = i >> per;
-
-		delta[i] = delta[segment] - (uint64_t)(uintptr_t)arena->base -
-			   (segment << arena->seg_shift);
-	}
-	return 1;
-}
-
-/*
- * One mapping: shared | frame table | caches | translation tables | homes | bundles |
- * magazines.
- */
 static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config)
 {
-	struct lab_pool *pool = &priv->pool;
-	int exclusive = !(config->flags & LAB_POOL_UNPROTECTED);
-	/* Half a cache a magazine where blocks and loose frames share the cache; see flush() in
-	 * cache.c. */
-	uint32_t capacity = lab_config_capacity(config);
-	uint32_t magazines = (uint32_t)lab_depot_need(pool->frames, capacity, config->max_lcores);
-	uint64_t steps = (pool->bytes >> LAB_DELTA_SHIFT) + 1;
-	uint64_t table = align_up(sizeof(struct lab_shared), 128);
-	uint64_t caches = align_up(table + (exclusive ? pool->frames : 0), 128);
-	uint64_t phys = caches + (uint64_t)config->max_lcores * sizeof(struct lab_cache);
-	uint64_t zero = phys + steps * sizeof(uint64_t);
-	/* Enough to bundle every frame; beyond what their numbers reach, some frames stay loose. */
-	uint64_t all = exclusive ? pool->frames >> LAB_BLOCK_SHIFT : 0;
-	uint64_t bundles = all < LAB_DEPOT_MAX_MAGAZINES ? all : LAB_DEPOT_MAX_MAGAZINES;
-	uint64_t home = align_up(zero + steps * sizeof(uint64_t), 128);
-	uint64_t table_of_bundles =
-		align_up(home + (exclusive ? pool->frames * sizeof(uint32_t) : 0), 128);
-	uint64_t mags = align_up(table_of_bundles + bundles * LAB_BUNDLE_BYTES, 128);
-	uint64_t *phys_delta;
-	char *mem;
-	void *map;
-	int err;
+	struct lab_head head = {.layout = LAB_LAYOUT,
+				.flags = config->flags & ~(uint32_t)LAB_POOL_FALLBACK,
+				.frames = priv->pool.frames,
+				.seg_shift = priv->arena.seg_shift,
+				.cache_frames = config->cache_frames,
+				.max_lcores = config->max_lcores,
+				.sample = config->sample,
+				.node = priv->pool.node,
+				.key = make_key(),
+				.since = (uint64_t)time(NULL)};
 
-	priv->meta_bytes = align_up(mags + (uint64_t)magazines * lab_depot_stride(capacity), 4096);
-	err = lab_metadata_map(priv->name, priv->meta_bytes, !(config->flags & LAB_POOL_FALLBACK),
-			       &map);
-	if (err)
-		return err;
-	mem = map;
-	priv->shared = map;
-	priv->cache = (struct lab_cache *)(void *)(mem + caches);
-	priv->max_lcores = config->max_lcores;
-	for (uint32_t lcore = 1; lcore <= config->max_lcores; lcore++)
-		lab_cache_init(&priv->cache[lcore - 1], lcore, config->cache_frames);
-	pool->depot = &priv->shared->depot;
-	pool->state = exclusive ? (uint8_t *)mem + table : NULL;
-	if (exclusive) {
-		pool->table = (uintptr_t)pool->state - ((uintptr_t)pool->base >> LAB_FRAME_SHIFT);
-		priv->bulk = pick_bulk();
-		pool->alloc_bulk = priv->bulk->alloc_bulk;
-		pool->free_bulk = priv->bulk->free_bulk;
-		pool->bundles = &priv->shared->bundles;
-		pool->home = (uint32_t *)(void *)(mem + home);
-		lab_depot_init(pool->bundles, mem + table_of_bundles, (uint32_t)bundles,
-			       LAB_BLOCK_FRAMES, LAB_BUNDLE_BYTES);
-	}
-	lab_depot_init(pool->depot, mem + mags, magazines, capacity, lab_depot_stride(capacity));
-
-	/* Without known or wanted physical addresses, devices see virtual ones: nothing to add. */
-	phys_delta = (uint64_t *)(void *)(mem + phys);
-	pool->phys_delta = read_phys(&priv->arena, phys_delta) ? phys_delta : NULL;
-	pool->iova_delta = pool->phys_delta && !(config->flags & LAB_POOL_IOVA_VA)
-				   ? phys_delta
-				   : (uint64_t *)(void *)(mem + zero);
-	return 0;
+	memcpy(head.name, priv->name, sizeof(head.name));
+	return lab_tables_create(priv, &head, !(config->flags & LAB_POOL_FALLBACK));
 }
 
-/* All frames into the depot, so that the lowest come out first. */
-static void fill_depot(struct lab_pool *pool)
+/* Before anything is made: a name that is taken is the commonest mistake. */
+static int claim_name(struct lab_pool_priv *priv, const struct lab_pool_config *config,
+		      gid_t *group)
 {
-	uint32_t unit = pool->state ? LAB_BLOCK_SHIFT : 0;
-	uint64_t items = pool->frames >> unit, per = pool->depot->capacity >> unit;
+	int err = 0;
 
-	for (uint64_t end = items; end > 0;) {
-		uint64_t first = (end - 1) / per * per;
-		struct lab_magazine *mag = lab_depot_pop(pool->depot, LAB_DEPOT_EMPTY);
-		int full = end - first == per;
-
-		/* Caches take from the end of what a magazine gave them. */
-		mag->count = (uint32_t)(end - first);
-		for (uint32_t i = 0; i < mag->count; i++)
-			mag->item[i] = (uint32_t)(end - 1 - i);
-		if (unit)
-			lab_depot_push(pool->depot,
-				       full ? LAB_DEPOT_BLOCKS : LAB_DEPOT_BLOCKS_PARTIAL, mag);
-		else
-			lab_depot_push(pool->depot,
-				       full ? LAB_DEPOT_LOOSE : LAB_DEPOT_LOOSE_PARTIAL, mag);
-		end = first;
-	}
+	if (!(config->flags & LAB_POOL_SHARED))
+		return 0;
+	err = lab_name_check(config->name);
+	if (!err)
+		err = lab_share_group(config->group, group);
+	if (err)
+		return err;
+	priv->fd[LAB_FD_NAME] = lab_name_claim(config->name, *group);
+	return priv->fd[LAB_FD_NAME] < 0 ? priv->fd[LAB_FD_NAME] : 0;
 }
 
 struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 {
 	struct lab_pool_config config;
 	struct lab_pool_priv *priv;
-	int id;
+	gid_t group = (gid_t)-1;
 
 	if (lab_config_complete(user_config, &config) || lab_lcore_watch_threads())
 		return NULL;
-	priv = aligned_alloc(64, (size_t)align_up(sizeof(*priv), 64));
-	if (!priv) {
-		lab_fail(ENOMEM, "no memory for a pool's handle");
+	priv = lab_handle_new(config.name);
+	if (!priv)
 		return NULL;
-	}
-	memset(priv, 0, sizeof(*priv));
 	priv->on_refusal = config.on_refusal;
 	priv->on_refusal_arg = config.on_refusal_arg;
-	id = lab_place_claim(config.name, priv->name);
-	if (id < 0)
-		goto free_handle;
-	priv->pool.id = (uint32_t)id;
 	if (user_config->page_size == 0 && config.page_size == LAB_PAGE_4K)
 		say_fallback(priv, "this kernel has no hugepages");
+	if (claim_name(priv, &config, &group))
+		goto free_handle;
 	if (make_arena(priv, &config))
-		goto free_place;
-	priv->pool.priv = priv;
-	priv->pool.base = priv->arena.base;
-	priv->pool.frames = priv->arena.bytes >> LAB_FRAME_SHIFT;
-	priv->pool.bytes = priv->arena.bytes;
-	priv->pool.node = (uint32_t)priv->arena.node;
+		goto free_name;
+	lab_handle_know_arena(priv);
 	if (make_tables(priv, &config))
 		goto free_arena;
-	fill_depot(&priv->pool);
-	lab_place_publish(id, priv->arena.base, priv->arena.bytes);
 	lab_lcore_know_pool(&priv->pool);
+	if (!(config.flags & LAB_POOL_SHARED))
+		lab_process_alone(priv);
+	else if (lab_share_found(priv, config.lcores, group))
+		goto free_tables;
+	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
 	return &priv->pool;
 
+free_tables:
+	lab_lcore_forget_pool(&priv->pool);
+	lab_tables_destroy(priv);
 free_arena:
 	lab_arena_destroy(&priv->arena);
-free_place:
-	lab_place_release(id);
+free_name:
+	if (priv->fd[LAB_FD_NAME] >= 0)
+		lab_name_leave(priv->name, priv->fd[LAB_FD_NAME]);
+	priv->fd[LAB_FD_NAME] = -1;
 free_handle:
-	free(priv);
+	lab_handle_free(priv);
 	return NULL;
 }
 
-int64_t lab_pool_destroy(struct lab_pool *pool)
+/* Whether devices may still write to frames that would go. */
+static int refuse_lent(const struct lab_pool_priv *priv)
 {
-	struct lab_pool_priv *priv;
 	struct lab_pool_stats stats;
+	uint64_t lent;
 
-	if (!pool)
-		return 0;
-	priv = pool->priv;
-	if (priv->inherited) {
-		lab_place_release((int)pool->id);
-		free(priv);
-		return 0;
-	}
-	lab_pool_stats(pool, &stats);
-	if (stats.quarantined)
+	lab_pool_stats(&priv->pool, &stats);
+	lent = lab_pool_is_shared(priv) ? lab_lend_count(&priv->pool) : stats.lent;
+	/* Those of others are theirs to care for, as long as there are others. */
+	if (stats.quarantined && !(lab_pool_is_shared(priv) && lab_process_others(priv)))
 		return lab_fail(
 			EBUSY,
 			"pool '%s' cannot be destroyed: %llu frames are in quarantine, because a "
-			"device that had them was closed and could not be reset; open it again",
+			"device that had them was closed and could not be reset, or its process "
+			"died; open it again, or lab_device_absolve() it",
 			priv->name, (unsigned long long)stats.quarantined);
-	if (stats.lent)
+	if (lent)
 		return lab_fail(
 			EBUSY,
 			"pool '%s' cannot be destroyed: %llu frames are lent to devices, which "
 			"may still write; close the devices first",
-			priv->name, (unsigned long long)stats.lent);
+			priv->name, (unsigned long long)lent);
 	/* Acquire: pairs with the release of the last domain that let the pool go. */
 	if (__atomic_load_n(&priv->domains, __ATOMIC_ACQUIRE))
 		return lab_fail(EBUSY,
 				"pool '%s' cannot be destroyed: %u domains map it for devices; "
 				"lab_domain_unmap_pool() first",
 				priv->name, priv->domains);
+	return 0;
+}
+
+/* What the process still held. It is found by itself, or by who reaps. */
+static int64_t let_go(struct lab_pool_priv *priv)
+{
+	struct lab_pool_stats stats;
+
 	/* Before the count of what is held: no thread that ends is emptying its cache then. */
-	lab_lcore_forget_pool(pool);
-	lab_pool_stats(pool, &stats);
+	lab_lcore_forget_pool(&priv->pool);
+	if (lab_pool_is_shared(priv))
+		return lab_share_leave(priv, lab_report_leaks);
+	lab_pool_stats(&priv->pool, &stats);
 	if (stats.held)
-		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,
-			 (unsigned long long)stats.held);
-	lab_place_release((int)pool->id);
-	lab_metadata_unmap(priv->shared, priv->meta_bytes);
-	lab_arena_destroy(&priv->arena);
-	free(priv);
+		lab_report_leaks(&priv->pool);
 	return (int64_t)stats.held;
+}
+
+int64_t lab_pool_destroy(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv;
+	int64_t held;
+	int err;
+
+	if (!pool)
+		return 0;
+	priv = pool->priv;
+	if (priv->inherited) {
+		lab_handle_free(priv);
+		return 0;
+	}
+	if (priv->observer) {
+		lab_metadata_unmap(priv->shared, priv->meta_bytes);
+		lab_handle_free(priv);
+		return 0;
+	}
+	err = refuse_lent(priv);
+	if (err)
+		return err;
+	held = let_go(priv);
+	if (held)
+		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,
+			 (unsigned long long)held);
+	lab_tables_destroy(priv);
+	lab_arena_destroy(&priv->arena);
+	lab_handle_free(priv);
+	return held;
 }
 
 const char *lab_pool_name(const struct lab_pool *pool)
@@ -274,7 +235,7 @@ const char *lab_pool_fallback(const struct lab_pool *pool)
 
 size_t lab_pool_metadata_bytes(const struct lab_pool *pool)
 {
-	return pool->priv->meta_bytes + sizeof(*pool->priv);
+	return pool->priv->meta_bytes + pool->priv->delta_bytes + sizeof(*pool->priv);
 }
 
 void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes)

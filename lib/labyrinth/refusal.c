@@ -16,6 +16,31 @@
 #include "pool.h"
 #include "refusal.h"
 
+static void describe_held(const struct lab_pool_priv *priv, unsigned lcore, char *buf, size_t len)
+{
+	const struct lab_shared *shared = priv->shared;
+	char name[LAB_LABEL_MAX], process[LAB_LABEL_MAX];
+
+	lab_label_get(&shared->slot[lcore].name, name);
+	for (unsigned i = 0; i < LAB_MAX_PROCESSES && lab_pool_is_shared(priv); i++) {
+		const struct lab_process *p = &shared->process[i];
+
+		if (i == priv->slot || !lab_load(&p->state) || lcore - p->first >= p->lcores)
+			continue;
+		lab_label_get(&p->name, process);
+		if (lcore == p->first)
+			snprintf(buf, len, "held by process %u (%s)", p->pid, process);
+		else
+			snprintf(buf, len, "held by lcore %u (%s) of process %u (%s)", lcore, name,
+				 p->pid, process);
+		return;
+	}
+	if (lcore == priv->home)
+		snprintf(buf, len, "held by this process");
+	else
+		snprintf(buf, len, "held, allocated by lcore %u (%s)", lcore, name);
+}
+
 /* "held, allocated by lcore 3 (rx)" and the like. */
 static const char *describe(const struct lab_pool *pool, uint8_t state, char *buf, size_t len)
 {
@@ -30,8 +55,7 @@ static const char *describe(const struct lab_pool *pool, uint8_t state, char *bu
 		snprintf(buf, len, "free, in the cache of lcore %u (%s)", state,
 			 lab_label_get(&shared->slot[state].name, name));
 	else if (LAB_STATE_IS_HELD(state))
-		snprintf(buf, len, "held, allocated by lcore %u (%s)", state - LAB_MAX_LCORES,
-			 lab_label_get(&shared->slot[state - LAB_MAX_LCORES].name, name));
+		describe_held(pool->priv, state - LAB_MAX_LCORES, buf, len);
 	else
 		snprintf(buf, len, "lent to device %u (%s)", state - LAB_STATE_LENT_FIRST,
 			 lab_label_get(&shared->device[state - LAB_STATE_LENT_FIRST].name, name));
@@ -96,7 +120,7 @@ static int refuse_address(struct lab_pool *pool, const void *address, const char
 static int refuse_state(struct lab_pool *pool, const void *address, uint32_t frame, uint8_t state,
 			const char *attempt, enum lab_refusal_kind kind, int err)
 {
-	char where[96], name[LAB_LABEL_MAX] = "none";
+	char where[128], name[LAB_LABEL_MAX] = "none";
 	unsigned lcore = lab_tls_cache[pool->id]->lcore;
 
 	if (lcore)
@@ -120,6 +144,8 @@ static int refuse_give(struct lab_pool *pool, const void *frame, const char *att
 		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_LENT, EBUSY);
 	if (state == LAB_STATE_RETIRED)
 		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_RETIRED, EPERM);
+	if (LAB_STATE_IS_HELD(state))
+		return refuse_state(pool, frame, index, state, attempt, LAB_REFUSED_FOREIGN, EPERM);
 	return refuse_state(pool, frame, index, state, attempt, when_free, EALREADY);
 }
 
@@ -131,6 +157,16 @@ int lab_refuse_free(struct lab_pool *pool, const void *frame)
 int lab_refuse_lend(struct lab_pool *pool, const void *frame)
 {
 	return refuse_give(pool, frame, "lend", LAB_REFUSED_NOT_HELD);
+}
+
+int lab_refuse_transfer(struct lab_pool *pool, const void *frame)
+{
+	return refuse_give(pool, frame, "transfer", LAB_REFUSED_NOT_HELD);
+}
+
+int lab_refuse_accept(struct lab_pool *pool, const void *frame)
+{
+	return refuse_give(pool, frame, "accepting", LAB_REFUSED_NOT_HELD);
 }
 
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
@@ -148,6 +184,11 @@ int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 
 int lab_refuse_child(const struct lab_pool *pool)
 {
+	if (pool->priv->observer)
+		return lab_fail(EROFS,
+				"pool '%s' is only looked at by this process: lab_pool_attach() to "
+				"use it",
+				pool->priv->name);
 	return lab_fail(EPERM,
 			"pool '%s' belongs to the process that made it: a child of fork() has no "
 			"access to its frames",
@@ -157,7 +198,7 @@ int lab_refuse_child(const struct lab_pool *pool)
 void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
 {
 	uint8_t state = lab_frame_state(pool, frame);
-	char where[96];
+	char where[128];
 	int saved =
 		errno; /* the call that met it goes on, and may find nothing: no error of its own */
 
@@ -168,4 +209,17 @@ void lab_report_duplicate(struct lab_pool *pool, uint32_t frame)
 		 frame, pool->priv->name, describe(pool, state, where, sizeof(where)));
 	report(pool, LAB_DROPPED_DUPLICATE, lab_frame_at(pool, frame), frame, state, EALREADY);
 	errno = saved;
+}
+
+void lab_report_damage(struct lab_pool *pool, uint32_t magazine)
+{
+	char what[32] = "a bundle";
+
+	if (magazine != LAB_FRAME_NONE)
+		snprintf(what, sizeof(what), "magazine %u", magazine);
+	lab_fail(EUCLEAN,
+		 "%s of pool '%s' lists frames that there are not: something has overwritten the "
+		 "tables; its frames stay out of use",
+		 what, pool->priv->name);
+	report(pool, LAB_DROPPED_DAMAGED, NULL, LAB_FRAME_NONE, 0, EUCLEAN);
 }

@@ -15,6 +15,12 @@ int lab_refuse_free(struct lab_pool *pool, const void *frame) __attribute__((col
 /** lab_refuse_lend() - explain why @frame cannot be lent. Return: -errno. */
 int lab_refuse_lend(struct lab_pool *pool, const void *frame) __attribute__((cold));
 
+/** lab_refuse_transfer() - explain why @frame cannot be transferred. Return: -errno. */
+int lab_refuse_transfer(struct lab_pool *pool, const void *frame) __attribute__((cold));
+
+/** lab_refuse_accept() - explain why @frame was not there to be accepted. Return: -errno. */
+int lab_refuse_accept(struct lab_pool *pool, const void *frame) __attribute__((cold));
+
 /** lab_refuse_take_back() - explain why @frame cannot be taken back from @device. Return: -errno.
  */
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
@@ -25,5 +31,9 @@ int lab_refuse_child(const struct lab_pool *pool) __attribute__((cold));
 
 /** lab_report_duplicate() - a cache's or magazine's entry for frame number @frame was forgotten. */
 void lab_report_duplicate(struct lab_pool *pool, uint32_t frame) __attribute__((cold));
+
+/** lab_report_damage() - magazine number @magazine, or with LAB_FRAME_NONE a bundle, lists what
+ * there is not: it is not used. */
+void lab_report_damage(struct lab_pool *pool, uint32_t magazine) __attribute__((cold));
 
 #endif

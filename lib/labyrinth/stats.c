@@ -84,6 +84,8 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 		return;
 	for (unsigned k = 0; k < LAB_REFUSED_KINDS; k++)
 		st->refused[k] = lab_load(&shared->refused_nowhere[k]);
+	st->reaped_processes = lab_load(&shared->reaped_processes);
+	st->reaped_frames = lab_load(&shared->reaped_frames);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		struct lab_lcore_stats s;
 
@@ -114,6 +116,34 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	st->held = rest;
 	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
 		st->quarantined += lab_load(&shared->device[i].quarantined);
+}
+
+void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *st)
+{
+	const struct lab_depot *depot = pool->depot, *bundles = pool->bundles;
+	uint32_t in[LAB_DEPOT_SETS] = {0};
+
+	memset(st, 0, sizeof(*st));
+	if (pool->priv->inherited)
+		return;
+	st->capacity = depot->capacity;
+	st->magazines = depot->magazines;
+	for (uint32_t i = 0; i < depot->magazines; i++) {
+		uint32_t where = lab_load(&lab_depot_magazine(depot, i)->where);
+
+		if (where < LAB_DEPOT_SETS)
+			in[where]++;
+		else
+			st->in_hands++;
+	}
+	st->empty = in[LAB_DEPOT_EMPTY];
+	st->blocks = in[LAB_DEPOT_BLOCKS];
+	st->loose = in[LAB_DEPOT_LOOSE];
+	st->blocks_partial = in[LAB_DEPOT_BLOCKS_PARTIAL];
+	st->loose_partial = in[LAB_DEPOT_LOOSE_PARTIAL];
+	st->bundles = bundles ? bundles->magazines : 0;
+	for (uint32_t i = 0; i < st->bundles; i++)
+		st->bundles_used += lab_load(&lab_bundle_at(pool, i)->where) != LAB_DEPOT_EMPTY;
 }
 
 /* The state does not tell depot and caches apart: all that is free counts as free. */

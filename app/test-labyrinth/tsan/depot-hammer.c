@@ -29,7 +29,8 @@ static void *mover(void *arg)
 		unsigned have = 0, want = 1 + random_below(&random, 3);
 
 		for (; have < want; have++) {
-			mag[have] = lab_depot_pop(&depot, random_below(&random, LAB_DEPOT_STACKS));
+			mag[have] =
+				lab_depot_pop(&depot, random_below(&random, LAB_DEPOT_SETS), self);
 			if (!mag[have])
 				break;
 			if (owner[lab_depot_number(&depot, mag[have])] != 0)
@@ -47,7 +48,7 @@ static void *mover(void *arg)
 			if (owner[lab_depot_number(&depot, mag[have])] != self)
 				__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
 			owner[lab_depot_number(&depot, mag[have])] = 0;
-			lab_depot_push(&depot, random_below(&random, LAB_DEPOT_STACKS), mag[have]);
+			lab_depot_push(&depot, random_below(&random, LAB_DEPOT_SETS), mag[have]);
 		}
 	}
 	return NULL;
@@ -56,18 +57,21 @@ static void *mover(void *arg)
 int main(void)
 {
 	void *magazines = calloc(MAGAZINES, lab_depot_stride(CAPACITY));
+	void *maps = calloc(1, lab_depot_map_bytes(MAGAZINES, LAB_DEPOT_SETS));
 	pthread_t thread[THREADS];
 	unsigned left = 0;
 	uint8_t seen[MAGAZINES] = {0};
 	struct lab_magazine *mag;
 
-	lab_depot_init(&depot, magazines, MAGAZINES, CAPACITY, lab_depot_stride(CAPACITY));
+	lab_depot_point_at(&depot, magazines, maps, LAB_DEPOT_SETS, MAGAZINES, CAPACITY,
+			   lab_depot_stride(CAPACITY));
+	lab_depot_fill(&depot);
 	for (uintptr_t t = 0; t < THREADS; t++)
 		pthread_create(&thread[t], NULL, mover, (void *)t);
 	for (unsigned t = 0; t < THREADS; t++)
 		pthread_join(thread[t], NULL);
-	for (unsigned stack = 0; stack < LAB_DEPOT_STACKS; stack++) {
-		while ((mag = lab_depot_pop(&depot, stack)) != NULL) {
+	for (unsigned set = 0; set < LAB_DEPOT_SETS; set++) {
+		while ((mag = lab_depot_pop(&depot, set, 1)) != NULL) {
 			left++;
 			wrong += seen[lab_depot_number(&depot, mag)]++ != 0;
 		}
@@ -75,5 +79,6 @@ int main(void)
 	tap_ok(wrong == 0, "a magazine has one owner at any time");
 	tap_ok(left == MAGAZINES, "no magazine is lost");
 	free(magazines);
+	free(maps);
 	return tap_done();
 }

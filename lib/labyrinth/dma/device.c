@@ -171,7 +171,7 @@ static int absolve(struct lab_device *dev)
 		if (!was_reset && lab_device_reset(dev))
 			return 0; /* they stay where they are */
 		was_reset = 1;
-		if (lab_lend_absolve(pool[i], dev->pci.address) < 0)
+		if (lab_device_absolve(pool[i], dev->pci.address) < 0)
 			return -errno;
 	}
 	return 0;

@@ -59,6 +59,9 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
 #define lab_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define lab_load(p)             __atomic_load_n((p), __ATOMIC_RELAXED)
 
+/* 1 if a byte says that the frame is held by one whose frames this lcore may give away. */
+#define LAB_HELD_HERE(cache, state) ((uint8_t)((state) - (cache)->held_first) < (cache)->held_count)
+
 /* Flags that change nothing for a hit in an exclusive pool. EXCLUSIVE is tested where it matters.
  */
 #define LAB_GFP_FAST (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO)
@@ -125,7 +128,7 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 		uint8_t *state = (uint8_t *)pool->table + ((uintptr_t)frame >> LAB_FRAME_SHIFT);
 
 		if (lab_unlikely(index >= pool->frames) ||
-		    lab_unlikely(!LAB_STATE_IS_HELD(lab_load(state))))
+		    lab_unlikely(!LAB_HELD_HERE(c, lab_load(state))))
 			return lab_free_slow(pool, frame);
 		lab_store(state, c->freed);
 		if (lab_unlikely(len < c->foreign))

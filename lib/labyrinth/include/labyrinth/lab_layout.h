@@ -54,7 +54,7 @@ extern "C" {
 #define LAB_STATE_FREE_LAST    LAB_STATE_FREED(LAB_MAX_LCORES)
 #define LAB_STATE_HELD(lcore)  ((uint8_t)(LAB_MAX_LCORES + (lcore)))
 #define LAB_STATE_HELD_FIRST   LAB_STATE_HELD(1)
-/** 1 if a byte says that somebody holds the frame: any thread of the process may then free it. */
+/** 1 if a byte says that somebody holds the frame. */
 #define LAB_STATE_IS_HELD(state) ((uint8_t)((state)-LAB_STATE_HELD_FIRST) < LAB_MAX_LCORES)
 #define LAB_STATE_LENT(device)   ((uint8_t)(2 * LAB_MAX_LCORES + 1 + (device)))
 #define LAB_STATE_LENT_FIRST     LAB_STATE_LENT(0)
@@ -81,7 +81,10 @@ struct lab_cache {
 	uint64_t word;      /* loose frames, and frames handed out; see above */
 	uint32_t loose_max; /* limit - 32 * blocks */
 	uint8_t freed;      /* LAB_STATE_FREED(this lcore); held is LAB_MAX_LCORES more */
-	uint8_t pad0[3];
+	uint8_t held_first; /* the held states whose frames this lcore may free, lend and transfer:
+			     */
+	uint8_t held_count; /* those of its process's threads, or in a bound pool its own */
+	uint8_t pad0;
 	uint32_t blocks; /* whole blocks: block[0..blocks) */
 	uint32_t limit;  /* most frames it may hold */
 	/*
@@ -93,7 +96,12 @@ struct lab_cache {
 	uint32_t in_bulk; /* loose frames that came back by the block since the last flush */
 	uint32_t broken; /* flushes to go before bundles are formed again: the last ones were broken
 			  */
-	uint32_t pad1[7];
+	/* What is being done with a magazine, for who has to finish it: see cache.h. */
+	uint32_t moving;
+	uint64_t after;
+	uint32_t had;
+	uint32_t pad1;
+	uint64_t sampled; /* frames handed out ever, when the last site was sampled */
 
 	/* line 1: the slow path's. frees = allocs + loose + 32 * blocks + flushed + dropped -
 	 * refilled */
@@ -133,7 +141,7 @@ struct lab_pool {
 	const uint64_t *phys_delta; /* NULL: not known */
 	struct lab_pool_priv *priv;
 	struct lab_depot *depot;
-	struct lab_depot *bundles; /* the bundle table; its stack holds the unused ones */
+	struct lab_depot *bundles; /* the bundle table; in it are the unused ones */
 	uint32_t *home;            /* by frame: the bundle it is in, where its byte says so */
 } __attribute__((aligned(64)));
 

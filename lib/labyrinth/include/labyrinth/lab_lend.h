@@ -19,6 +19,8 @@ extern "C" {
  * @pool: the pool.
  * @name: up to 31 characters, for messages ("af_xdp:eth0").
  *
+ * In a shared pool only the process that has registered a device lends to it.
+ *
  * Return: the device's number in this pool, 0..LAB_MAX_DEVICES - 1; -EINVAL without a name; -ENOSPC
  * when all are taken.
  *
@@ -37,6 +39,22 @@ int lab_device_register(struct lab_pool *pool, const char *name);
  * Return: 0; -ENOENT: no such device; -EBUSY: frames are still lent to it, the text says how many.
  */
 int lab_device_release(struct lab_pool *pool, int device);
+
+/**
+ * lab_device_absolve() - a device that nobody drives any more can write to no frame: free what it
+ * still had.
+ * @pool: the pool.
+ * @name: of the device, as it was registered.
+ *
+ * Frames that were lent when their process died, or when their device was closed and could not be
+ * reset, are in quarantine until this is called. lab_device_open() calls it once it has reset a PCI
+ * function. For other devices only the caller can know: that of an AF_XDP socket is gone with the
+ * process that had it.
+ *
+ * Return: how many frames are free now; or -EINVAL, or -ENOSPC: the thread can have no lcore.
+ * Thread-safe; a pass over the frame table for each device of the name.
+ */
+int64_t lab_device_absolve(struct lab_pool *pool, const char *name);
 
 /**
  * lab_lend() - pass frames that the caller holds to a device.

@@ -19,6 +19,9 @@ extern "C" {
 /** Longest pool name, with its terminating zero. */
 #define LAB_NAME_MAX 32
 
+/** How many threads of a process may use a shared pool, if it does not say. */
+#define LAB_SHARE_LCORES 8
+
 /**
  * enum lab_pool_flags - what a pool is like; the zero default is the safe choice of each.
  * @LAB_POOL_UNPROTECTED: ownership is not checked. For those who count cycles: a double free then
@@ -28,12 +31,18 @@ extern "C" {
  * @LAB_POOL_DUMP: let core dumps contain the frames. By default they stay out.
  * @LAB_POOL_IOVA_VA: devices use virtual addresses (they sit behind an IOMMU that is set up so).
  *	By default they use physical ones where these are known.
+ * @LAB_POOL_SHARED: other processes may attach, see lab_share.h. Needs a name.
+ * @LAB_POOL_BOUND: a frame is bound to the lcore that holds it: only that one may free, lend or
+ *	transfer it. By default any thread of the process may.
  */
 enum lab_pool_flags {
 	LAB_POOL_UNPROTECTED = 1 << 0,
 	LAB_POOL_FALLBACK = 1 << 1,
 	LAB_POOL_DUMP = 1 << 2,
 	LAB_POOL_IOVA_VA = 1 << 3,
+	LAB_POOL_SHARED = 1 << 4,
+	LAB_POOL_BOUND = 1 << 5,
+	LAB_POOL_KNOWN = (1 << 6) - 1,
 };
 
 /**
@@ -46,10 +55,13 @@ enum lab_pool_flags {
  * @LAB_REFUSED_NOT_LENT: a take-back of a frame that is not lent to that device (-EPERM).
  * @LAB_REFUSED_NOT_HELD: a lend of a frame that nobody holds (-EALREADY).
  * @LAB_REFUSED_RETIRED: the frame is out of circulation (-EPERM).
+ * @LAB_REFUSED_FOREIGN: another process holds the frame, or in a bound pool another lcore (-EPERM).
  * @LAB_DROPPED_DUPLICATE: not a refusal of this call, but the trace of an earlier one: two threads
  *	freed one frame in the same instant and both were believed; the second entry was found by an
  *	allocation (or a flush) and forgotten, and the frame is where its state says. (The guide
- *says exactly what can slip through, under "What exclusive does not see".)
+ *	says exactly what can slip through, under "What exclusive does not see".)
+ * @LAB_DROPPED_DAMAGED: not of this call, either: the pool's tables have been overwritten, by this
+ *	process or another that shares them. What makes no sense is not used any more.
  */
 enum lab_refusal_kind {
 	LAB_REFUSED_DOUBLE_FREE,
@@ -60,7 +72,9 @@ enum lab_refusal_kind {
 	LAB_REFUSED_NOT_LENT,
 	LAB_REFUSED_NOT_HELD,
 	LAB_REFUSED_RETIRED,
+	LAB_REFUSED_FOREIGN,
 	LAB_DROPPED_DUPLICATE,
+	LAB_DROPPED_DAMAGED,
 	LAB_REFUSED_KINDS
 };
 
@@ -92,9 +106,15 @@ struct lab_refusal {
  * @node: LAB_NODE(n) binds the frames to NUMA node n; LAB_NODE_ANY: the node of the calling CPU.
  * @cache_frames: size of each lcore's cache, 64 to LAB_CACHE_MAX, a multiple of 64; 0 gives
  *	LAB_CACHE_MAX. It may hold 1.5 times as many before it flushes.
- * @max_lcores: threads that may have a cache at one time, 1 to LAB_MAX_LCORES; 0 gives 32. Each
- *	takes about 12 KiB (18 KiB in an unprotected pool).
+ * @max_lcores: threads that may have a cache at one time, 1 to LAB_MAX_LCORES, in a shared pool
+ *	those of all processes; 0 gives 32, or 72 in a shared pool. Each takes about 12 KiB (18 KiB
+ *in an unprotected pool).
  * @flags: of enum lab_pool_flags.
+ * @lcores: of a shared pool: how many of them are for the threads of this process; 0 gives
+ *	LAB_SHARE_LCORES. It takes one more, for frames that are the process's and no thread's.
+ * @group: of a shared pool: the name of a group whose members may attach; NULL: only the same user.
+ * @sample: note where in the program every so many-th frame was allocated, for reports; 0: none.
+ *	Takes one lcore of @max_lcores in a pool that is not shared.
  * @on_refusal: called on each refusal, on the thread that tried, from the data path; must not sleep
  *	and must not call into the same pool. NULL for none.
  * @on_refusal_arg: its last argument.
@@ -107,6 +127,9 @@ struct lab_pool_config {
 	uint32_t cache_frames;
 	uint32_t max_lcores;
 	uint32_t flags;
+	uint32_t lcores;
+	uint32_t sample;
+	const char *group;
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;
 };

@@ -33,6 +33,8 @@ extern "C" {
  * @flushed: moved from a cache to the depot.
  * @dropped: duplicate entries found and forgotten (LAB_DROPPED_DUPLICATE).
  * @refused: calls refused, by enum lab_refusal_kind.
+ * @reaped_processes: of a shared pool: processes that died and were reaped.
+ * @reaped_frames: what they had held, cached or been moving.
  * @lcores: slots in use now (a count of threads).
  */
 struct lab_pool_stats {
@@ -50,6 +52,8 @@ struct lab_pool_stats {
 	uint64_t flushed;
 	uint64_t dropped;
 	uint64_t refused[LAB_REFUSED_KINDS];
+	uint64_t reaped_processes;
+	uint64_t reaped_frames;
 	uint32_t lcores;
 };
 
@@ -92,6 +96,32 @@ int lab_lcore_stats(const struct lab_pool *pool, unsigned lcore, struct lab_lcor
 unsigned lab_pool_max_lcores(const struct lab_pool *pool);
 
 /**
+ * struct lab_depot_stats - where a pool's magazines are.
+ * @capacity: frames that a full one stands for.
+ * @magazines: in all.
+ * @blocks, @loose: full ones, of blocks and bundles, or of loose frames.
+ * @blocks_partial, @loose_partial: partly filled ones.
+ * @empty: as it says.
+ * @in_hands: of lcores, which are moving them or keep them for the next flush.
+ * @bundles: descriptors in all, and @bundles_used.
+ */
+struct lab_depot_stats {
+	uint32_t capacity;
+	uint32_t magazines;
+	uint32_t blocks;
+	uint32_t loose;
+	uint32_t blocks_partial;
+	uint32_t loose_partial;
+	uint32_t empty;
+	uint32_t in_hands;
+	uint32_t bundles;
+	uint32_t bundles_used;
+};
+
+/** lab_pool_depot_stats() - a snapshot of the depot: a pass over its magazines. Thread-safe. */
+void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *stats);
+
+/**
  * lab_pool_census() - count the frames by their state bytes, one by one. (How many of the free ones
  * lie in caches is the caches' own count.)
  * @pool: an exclusive pool.
@@ -101,6 +131,16 @@ unsigned lab_pool_max_lcores(const struct lab_pool *pool);
  * table. Exact at a quiet point.
  */
 int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census);
+
+/**
+ * lab_pool_validate() - check that all of a pool's tables agree: each free frame is listed once, in
+ * the depot or in a cache, as its state says, any other nowhere; each magazine is in one place; the
+ * counters say what is there.
+ *
+ * At a quiet point only: beside working lcores it meets frames on their way. Return: 0; or
+ * -EUCLEAN, and lab_error_text() names the first thing that is wrong; or -ENOMEM. May sleep.
+ */
+int lab_pool_validate(const struct lab_pool *pool);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,10 @@
 #include "lab_layout.h"
 #include "lab_lcore.h"
 #include "lab_lend.h"
+#include "lab_owner.h"
 #include "lab_pool.h"
+#include "lab_report.h"
+#include "lab_share.h"
 #include "lab_stats.h"
 
 #endif

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Two to eight processes share a pool, and do to it all that a process can: allocate, free,
+ * transfer, lend, attach, leave, reap. One after the other is killed (SIGKILL), whatever it is just
+ * doing. After each kill all frames must be accounted for and the tables be in order. And before
+ * that the same load without kills, to see whether survivors ever waited.
+ *
+ *	kills KILLS [SEED]
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "../net/tap.h"
+#include "../work.h"
+#include "crew.h"
+#include "error.h"
+#include "share/process.h"
+
+#define FRAMES   2048u
+#define AT_ONCE  160u
+#define LEND_MAX 16u
+#define ALL      (AT_ONCE + LEND_MAX + CREW_MAX * CREW_RING)
+#define NAME     "kills"
+#define MOST_BAD 5u
+
+/* ---- in a process of the crew ---- */
+
+static struct lab_pool *pool;
+static struct crew_member *self;
+static void *held[ALL], *lent[LEND_MAX];
+static unsigned n_held, n_lent;
+static int device;
+static uint64_t began;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void begin_call(void)
+{
+	began = now_ns();
+}
+
+static void end_call(void)
+{
+	uint64_t took = now_ns() - began;
+
+	self->calls++;
+	if (took > self->worst)
+		self->worst = took;
+}
+
+static void complain(const char *what)
+{
+	snprintf(self->said, sizeof(self->said), "%s: %.200s", what, lab_error_text());
+	self->failed++;
+}
+
+/* Before frames are given away: nobody else had them meanwhile. */
+static void check(void *const *frames, unsigned n)
+{
+	if (crew_is_signed(pool, frames, n))
+		return;
+	snprintf(self->said, sizeof(self->said), "a frame that it holds had another owner, too");
+	self->failed++;
+}
+
+static void allocate(uint64_t *random)
+{
+	unsigned had = n_held;
+	unsigned want = random_below(random, 3) ? 1 + random_below(random, 40) : 32;
+
+	if (n_held + want > AT_ONCE)
+		return;
+	begin_call();
+	if (random_below(random, 4) == 0)
+		n_held += (held[n_held] = lab_alloc(pool, LAB_GFP_ATOMIC)) != NULL;
+	else
+		n_held += lab_alloc_burst(pool, held + n_held, want, LAB_GFP_ATOMIC);
+	end_call();
+	crew_sign(pool, held + had, n_held - had);
+}
+
+static void free_some(uint64_t *random)
+{
+	unsigned n = random_below(random, 3) ? 1 + random_below(random, 40) : 32;
+
+	n = n < n_held ? n : n_held;
+	/* From the middle, so that blocks are scattered. */
+	for (unsigned i = 0; i < n && random_below(random, 2); i++) {
+		unsigned at = random_below(random, n_held);
+		void *swap = held[at];
+
+		held[at] = held[n_held - 1 - i];
+		held[n_held - 1 - i] = swap;
+	}
+	n_held -= n;
+	check(held + n_held, n);
+	begin_call();
+	if (lab_free_bulk(pool, held + n_held, n))
+		complain("free");
+	end_call();
+}
+
+/* To another process, which may be dead, or not there yet: then the frames stay. */
+static void hand_over(unsigned me, uint64_t *random)
+{
+	unsigned other = random_below(random, crew->members), n = 1 + random_below(random, 8);
+	uint32_t process = __atomic_load_n(&crew->member[other].process, __ATOMIC_ACQUIRE);
+	struct crew_ring *ring = &crew->ring[me][other];
+
+	while (other != me && process && n-- && n_held && crew_has_room(ring)) {
+		void *frame = held[n_held - 1];
+		unsigned done;
+
+		check(&frame, 1);
+		begin_call();
+		done = lab_transfer(pool, lab_owner_process(process), &frame, 1);
+		end_call();
+		if (!done && errno != ESRCH)
+			complain("transfer");
+		if (!done)
+			return;
+		n_held--;
+		crew_tell(ring, lab_frame_index(pool, frame));
+	}
+}
+
+/* A number may be an old one, of what a dead process has told twice: then it is refused. */
+static void take_in(unsigned me, unsigned most)
+{
+	uint32_t number;
+
+	for (unsigned from = 0; from < crew->members; from++) {
+		for (unsigned n = 0; n < most && n_held < ALL - LEND_MAX; n++) {
+			void *frame;
+
+			if (!crew_hear(&crew->ring[from][me], &number))
+				break;
+			frame = lab_frame_at(pool, number);
+			if (!lab_accept(pool, &frame, 1))
+				continue;
+			crew_sign(pool, &frame, 1);
+			held[n_held++] = frame;
+		}
+	}
+}
+
+static void lend_some(void)
+{
+	unsigned n = LEND_MAX - n_lent;
+
+	n = n < n_held ? n : n_held;
+	n = n < 4 ? n : 4;
+	n_held -= n;
+	if (lab_lend(pool, device, held + n_held, n) != n)
+		complain("lend");
+	memcpy(lent + n_lent, held + n_held, n * sizeof(*lent));
+	n_lent += n;
+}
+
+static void take_back(void)
+{
+	if (lab_take_back(pool, device, lent, n_lent) != n_lent)
+		complain("take-back");
+	memcpy(held + n_held, lent, n_lent * sizeof(*lent));
+	n_held += n_lent;
+	n_lent = 0;
+}
+
+static int join(void)
+{
+	const struct lab_attach_config config = {
+		.name = NAME, .lcores = 1, .flags = LAB_POOL_FALLBACK};
+
+	pool = lab_pool_attach(&config);
+	if (!pool) {
+		complain("attach");
+		return 0;
+	}
+	n_held = n_lent = 0;
+	device = lab_device_register(pool, "device");
+	if (device < 0)
+		complain("register");
+	__atomic_store_n(&self->process, lab_process_id(pool), __ATOMIC_RELEASE);
+	return 1;
+}
+
+/* With all that it holds, sometimes: whoever leaves loses nothing, either. */
+static void leave(uint64_t *random)
+{
+	__atomic_store_n(&self->process, 0, __ATOMIC_RELEASE);
+	take_back();
+	if (random_below(random, 2)) {
+		lab_free_bulk(pool, held, n_held);
+		n_held = 0;
+	}
+	if (lab_pool_destroy(pool) < 0)
+		complain("leave");
+}
+
+/* To say what it holds, with all that was given to it; and to wait. */
+static void obey(unsigned me, uint32_t order)
+{
+	while (__atomic_load_n(&crew->order, __ATOMIC_ACQUIRE) == order) {
+		if (order % 4 == 3 && self->paused != order) {
+			take_in(me, CREW_RING);
+			if (lab_reclaim(pool) < 0)
+				complain("reclaim");
+			self->held = n_held;
+			self->lent = n_lent;
+		}
+		/* Release: what it says is there for who reads that it has obeyed. */
+		__atomic_store_n(&self->paused, order, __ATOMIC_RELEASE);
+		usleep(50);
+	}
+}
+
+static void member(unsigned me, uint64_t random)
+{
+	self = &crew->member[me];
+	if (pool)
+		lab_pool_destroy(pool); /* the parent's handle */
+	if (!join())
+		return;
+	for (;;) {
+		uint32_t order;
+
+		while ((order = __atomic_load_n(&crew->order, __ATOMIC_ACQUIRE)) % 2)
+			obey(me, order);
+		switch (random_below(&random, 10)) {
+		case 0:
+		case 1:
+		case 2:
+			allocate(&random);
+			break;
+		case 3:
+		case 4:
+			free_some(&random);
+			break;
+		case 5:
+			hand_over(me, &random);
+			break;
+		case 6:
+			if (n_held < AT_ONCE)
+				take_in(me, 8);
+			break;
+		case 7:
+			lend_some();
+			break;
+		case 8:
+			take_back();
+			break;
+		default:
+			if (random_below(&random, 20) == 0)
+				lab_lcore_unregister(pool);
+			else if (random_below(&random, 100) == 0)
+				lab_pool_reap(pool);
+			else if (random_below(&random, 400) == 0) {
+				leave(&random);
+				if (!join())
+					return;
+			}
+		}
+	}
+}
+
+/* ---- in the one that kills ---- */
+
+/* All stop where nothing is under way: first of working, then with what was passed on taken in. */
+static int halt(uint32_t kind)
+{
+	uint32_t order = (crew->order & ~3u) + 4 + kind;
+
+	__atomic_store_n(&crew->order, order, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < crew->members; i++) {
+		for (unsigned tries = 0;
+		     __atomic_load_n(&crew->member[i].paused, __ATOMIC_ACQUIRE) != order; tries++) {
+			if (!crew_pid[i])
+				break;
+			if (tries > 200000 || waitpid(crew_pid[i], NULL, WNOHANG)) {
+				tap_note("process %u does not obey, or has ended: %s", i,
+					 crew->member[i].said);
+				return 0;
+			}
+			usleep(50);
+		}
+	}
+	return 1;
+}
+
+static void go_on(void)
+{
+	__atomic_store_n(&crew->order, (crew->order & ~3u) + 4, __ATOMIC_RELEASE);
+}
+
+static int count(uint64_t kill)
+{
+	struct lab_pool_stats stats, census;
+	uint64_t said_held = 0, said_lent = 0;
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < crew->members; i++) {
+		if (!crew_pid[i])
+			continue;
+		said_held += crew->member[i].held;
+		said_lent += crew->member[i].lent;
+		failed += crew->member[i].failed;
+		if (crew->member[i].failed)
+			tap_note("kill %" PRIu64 ": process %u: %s", kill, i, crew->member[i].said);
+	}
+	lab_pool_stats(pool, &stats);
+	lab_pool_census(pool, &census);
+	if (lab_pool_validate(pool)) {
+		tap_note("kill %" PRIu64 ": %s", kill, lab_error_text());
+		return 0;
+	}
+	if (census.held == said_held && census.lent == said_lent && stats.held == said_held &&
+	    stats.lent == said_lent && !failed)
+		return 1;
+	tap_note("kill %" PRIu64 ": %" PRIu64 " held, %" PRIu64 " lent; counted %" PRIu64
+		 " and %" PRIu64 "; by the counters %" PRIu64 " and %" PRIu64,
+		 kill, said_held, said_lent, census.held, census.lent, stats.held, stats.lent);
+	return 0;
+}
+
+/* 1 if a slot is that of a process which lives. */
+static int is_ours(const struct lab_process *p)
+{
+	int ours = (pid_t)p->pid == getpid() || lab_load(&p->state) == LAB_PROCESS_FREE;
+
+	for (unsigned i = 0; i < crew->members && !ours; i++)
+		ours = crew_pid[i] && (pid_t)p->pid == crew_pid[i];
+	return ours;
+}
+
+/* Another keeper may have been quicker, and be at it. */
+static int reap_all(void)
+{
+	for (unsigned tries = 0; tries < 20000; tries++) {
+		int all = 1;
+
+		if (lab_pool_reap(pool) < 0)
+			return 0;
+		for (unsigned i = 0; i < LAB_MAX_PROCESSES && all; i++)
+			all = is_ours(&pool->priv->shared->process[i]);
+		if (all)
+			return 1;
+		usleep(100);
+	}
+	lab_fail(ETIMEDOUT, "a dead process is not reaped after two seconds");
+	return 0;
+}
+
+/* After a kill: is everything there? */
+static int audit(uint64_t kill)
+{
+	int good = halt(1);
+
+	if (!reap_all())
+		tap_note("reap: %s", lab_error_text());
+	/* Nobody drives what the dead had registered, and it is no real device. */
+	if (lab_device_absolve(pool, "device") < 0)
+		tap_note("absolve: %s", lab_error_text());
+	good = good && halt(3) && count(kill);
+	go_on();
+	return good;
+}
+
+static void work_a_while(uint64_t *random)
+{
+	usleep(random_below(random, 1500));
+}
+
+static uint64_t worst_of(uint64_t *calls)
+{
+	uint64_t worst = 0;
+
+	*calls = 0;
+	for (unsigned i = 0; i < crew->members; i++) {
+		if (crew->member[i].worst > worst)
+			worst = crew->member[i].worst;
+		*calls += crew->member[i].calls;
+		crew->member[i].worst = crew->member[i].calls = 0;
+	}
+	return worst;
+}
+
+/* Some kills among `members` processes, and the same time without. Return: how many went well. */
+static uint64_t campaign(unsigned members, uint64_t kills, uint64_t first, uint64_t *random)
+{
+	uint64_t good = 0, calm, stormy, calm_calls, stormy_calls, bad = 0;
+	double started;
+
+	crew->members = members;
+	memset(crew->ring, 0, sizeof(crew->ring));
+	memset(crew->member, 0, sizeof(crew->member));
+	for (unsigned i = 0; i < members; i++)
+		crew_start(i, member, random_next(random) | 1);
+	halt(1);
+	go_on();
+	worst_of(&calm_calls);
+	for (uint64_t i = 0; i < kills; i++) {
+		work_a_while(random);
+		halt(1);
+		go_on();
+	}
+	calm = worst_of(&calm_calls);
+	started = seconds_now();
+	for (uint64_t i = 0; i < kills && bad < MOST_BAD; i++) {
+		unsigned victim = random_below(random, members);
+
+		work_a_while(random);
+		crew_kill(victim);
+		if (audit(first + i))
+			good++;
+		else
+			bad++;
+		crew_start(victim, member, random_next(random) | 1);
+	}
+	stormy = worst_of(&stormy_calls);
+	tap_note("%u processes, %" PRIu64 " kills in %.1f s: worst call %.2f ms of %" PRIu64
+		 ", without kills %.2f ms of %" PRIu64,
+		 members, kills, seconds_now() - started, (double)stormy * 1e-6, stormy_calls,
+		 (double)calm * 1e-6, calm_calls);
+	for (unsigned i = 0; i < members; i++)
+		crew_kill(i);
+	return good;
+}
+
+/* The first of the crew makes the pool, and is killed with the others; this process survives. */
+static void founder(unsigned me, uint64_t unused)
+{
+	const struct lab_pool_config config = {.name = NAME,
+					       .frames = FRAMES,
+					       .page_size = LAB_PAGE_4K,
+					       .cache_frames = 64,
+					       .max_lcores = 40,
+					       .lcores = 1,
+					       .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+
+	(void)unused;
+	self = &crew->member[me];
+	if (!lab_pool_create(&config))
+		complain("create");
+	__atomic_store_n(&self->paused, 1, __ATOMIC_RELEASE);
+	pause();
+}
+
+static int found(void)
+{
+	const struct lab_attach_config config = {
+		.name = NAME, .lcores = 1, .flags = LAB_POOL_FALLBACK};
+
+	crew_start(0, founder, 0);
+	for (unsigned i = 0;
+	     i < 2000 && !__atomic_load_n(&crew->member[0].paused, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+	pool = lab_pool_attach(&config);
+	if (!pool)
+		tap_note("%s; %s", lab_error_text(), crew->member[0].said);
+	crew_kill(0);
+	return pool != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t kills = argc > 1 ? strtoull(argv[1], NULL, 0) : 700, good = 0, all = 0;
+	uint64_t random = argc > 2 ? strtoull(argv[2], NULL, 0) : random_seed();
+
+	tap_note("seed %" PRIu64, random);
+	random |= 1;
+	if (!crew_begin() || !tap_ok(found(), "the pool outlives the process that made it")) {
+		printf("Bail out! no pool\n");
+		return EXIT_FAILURE;
+	}
+	for (unsigned members = 2; members <= CREW_MAX; members++) {
+		uint64_t part = kills / (CREW_MAX - 1);
+
+		good += campaign(members, part, all, &random);
+		all += part;
+	}
+	tap_ok(good == all && all, "killed at random instants, no frame is lost or owned twice");
+	tap_note("%" PRIu64 " kills, %" PRIu64 " well survived", all, good);
+	lab_pool_reap(pool);
+	lab_device_absolve(pool, "device");
+	tap_ok(lab_pool_validate(pool) == 0, "in the end the tables are in order");
+	tap_ok(lab_pool_destroy(pool) == 0, "the last one leaves, and nothing was held");
+	tap_ok(rmdir(crew_dir) == 0, "and nothing is left in the run-time directory");
+	return tap_done();
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Pools that processes share: attach, leave, die, be reaped, be refused.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "shared.h"
+
+TestSuite(share, .timeout = 60, .init = shared_begin);
+
+static void use_all(void *unused)
+{
+	struct lab_pool *pool;
+	void *frames[64];
+
+	(void)unused;
+	CHILD_EXPECT((pool = attach_as("shared")) != NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		CHILD_EXPECT(lab_alloc_bulk(pool, frames, 64, LAB_GFP_ATOMIC) == 0);
+		for (unsigned k = 0; k < 64; k++)
+			memset(frames[k], 0x11, LAB_FRAME_SIZE);
+		CHILD_EXPECT(lab_free_bulk(pool, frames, 64) == 0);
+	}
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+}
+
+Test(share, another_process_uses_it_and_leaves)
+{
+	struct lab_pool *pool = shared_pool(0);
+
+	elsewhere(use_all);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, on_hugepages_too)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 512,
+					 .page_size = LAB_PAGE_2M,
+					 .flags = LAB_POOL_SHARED};
+	struct lab_pool *pool;
+
+	skip_without_hugepages(LAB_PAGE_2M, 1);
+	pool = pool_of(&config);
+	elsewhere(use_all);
+	end_whole(pool);
+	shared_end();
+}
+
+static const char words[] = "written at another address";
+
+static void see_number(struct lab_pool *pool, struct other *other)
+{
+	void *frame = lab_alloc(pool, LAB_GFP_ATOMIC);
+
+	memcpy(frame, words, sizeof(words));
+	other->number[0] = lab_frame_index(pool, frame);
+	other->number[1] = (uint32_t)((uintptr_t)pool->base >> 12);
+}
+
+Test(share, addresses_differ_and_numbers_agree)
+{
+	struct lab_pool *pool = shared_pool(0);
+	/* Takes the place that the mapping would otherwise get again. */
+	void *same = attach_as("shared");
+	struct other *other;
+
+	cr_assert_not_null(same, "%s", lab_error_text());
+	cr_assert_neq(((struct lab_pool *)same)->base, pool->base);
+	other = other_start(see_number);
+	cr_assert_str_eq(lab_frame_at(pool, other->number[0]), words);
+	cr_assert_str_eq(lab_frame_at(same, other->number[0]), words);
+	other_kill(other);
+	cr_assert_eq(lab_pool_destroy(same), 0);
+	lab_pool_reap(pool);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, what_another_holds_is_not_freed)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(other_holds);
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "process %d", other->pid);
+	cr_assert_eq(lab_free(pool, lab_frame_at(pool, other->number[0])), -EPERM);
+	text_has("free of frame", "refused: it is held by lcore", pid, NULL);
+	conserved(pool, 40, 8);
+	other_kill(other);
+	cr_assert_eq(lab_pool_reap(pool), 40 + 16 + 0, "%s", lab_error_text());
+	cr_assert_eq(lab_device_absolve(pool, "device"), 8);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, the_keeper_reaps_by_itself)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(other_holds);
+	struct lab_pool_stats stats;
+
+	other_kill(other);
+	for (unsigned i = 0; i < 100; i++) {
+		usleep(20000);
+		lab_pool_stats(pool, &stats);
+		if (stats.reaped_processes)
+			break;
+	}
+	cr_assert_eq(stats.reaped_processes, 1);
+	cr_assert_eq(stats.held, 0);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	lab_device_absolve(pool, "device");
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, lent_frames_of_the_dead_wait_for_the_device)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(other_holds);
+	struct lab_pool_stats stats;
+
+	other_kill(other);
+	lab_pool_reap(pool);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.quarantined, 8);
+	cr_assert_eq(stats.lent, 8);
+	cr_assert_eq(lab_pool_destroy(pool), -EBUSY);
+	text_has("8 frames are in quarantine", "lab_device_absolve()", NULL);
+	cr_assert_eq(lab_device_absolve(pool, "another"), 0);
+	cr_assert_eq(lab_device_absolve(pool, "device"), 8);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, the_creator_may_leave_first)
+{
+	struct lab_pool *pool = shared_pool(0), *second = attach_as("shared"), *third;
+
+	cr_assert_not_null(second, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	third = attach_as("shared");
+	cr_assert_not_null(third, "%s", lab_error_text());
+	elsewhere(use_all);
+	cr_assert_eq(lab_pool_destroy(second), 0);
+	end_whole(third);
+	shared_end();
+}
+
+static void create_and_die(void *unused)
+{
+	struct lab_pool *pool = shared_pool(0);
+
+	(void)unused;
+	lab_alloc(pool, LAB_GFP_ATOMIC);
+	kill(getpid(), SIGKILL);
+}
+
+Test(share, what_a_dead_pool_leaves_is_taken_over)
+{
+	struct lab_pool *pool;
+
+	status_of_child(create_and_die, NULL);
+	cr_assert_null(attach_as("shared"));
+	cr_assert_eq(errno, ENOENT);
+	text_has("no pool 'shared'", "nobody answers", NULL);
+	pool = shared_pool(0);
+	elsewhere(use_all);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, a_name_is_one_pools)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+
+	cr_assert_null(lab_pool_create(&config));
+	cr_assert_eq(errno, EEXIST);
+	text_has("'shared' exists already", "attach to it", NULL);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, too_many_lcores_and_too_many_processes)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .max_lcores = 68,
+					 .lcores = 1,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	struct lab_attach_config attach = {
+		.name = "shared", .lcores = 70, .flags = LAB_POOL_FALLBACK};
+	struct lab_pool *pool[LAB_MAX_POOLS] = {pool_of(&config)};
+
+	cr_assert_null(lab_pool_attach(&attach));
+	cr_assert_eq(errno, ENOSPC);
+	text_has("68 lcores", "have 2 of them", "asks for 70", NULL);
+	attach.lcores = 1;
+	for (unsigned i = 1; i < LAB_MAX_POOLS - 1; i++) {
+		pool[i] = lab_pool_attach(&attach);
+		cr_assert_not_null(pool[i], "%u: %s", i, lab_error_text());
+	}
+	/* One is free for the message to be that of the pool, not of this process. */
+	pool[31] = lab_pool_attach(&attach);
+	cr_assert_not_null(pool[31]);
+	cr_assert_eq(lab_pool_destroy(pool[1]), 0);
+	pool[1] = NULL;
+	{
+		struct other *other = other_start(other_nothing);
+
+		cr_assert_null(lab_pool_attach(&attach));
+		cr_assert_eq(errno, ENOSPC);
+		text_has("32 processes already", NULL);
+		other_kill(other);
+	}
+	pool[1] = lab_pool_attach(&attach);
+	cr_assert_not_null(pool[1], "the dead one's slot is free again: %s", lab_error_text());
+	for (unsigned i = LAB_MAX_POOLS; i-- > 0;)
+		cr_assert_eq(lab_pool_destroy(pool[i]), 0);
+	shared_end();
+}
+
+Test(share, bad_arguments_are_named)
+{
+	const struct lab_attach_config unnamed = {.lcores = 1}, flags = {.name = "x", .flags = 1},
+				       many = {.name = "x", .lcores = 96}, path = {.name = "a/b"},
+				       group = {.name = "x", .group = "no-such-group"};
+
+	cr_assert_null(lab_pool_attach(NULL));
+	text_has("NULL", NULL);
+	cr_assert_null(lab_pool_attach(&unnamed));
+	text_has("needs a name", NULL);
+	cr_assert_null(lab_pool_attach(&flags));
+	text_has("flags is 0x1", NULL);
+	cr_assert_null(lab_pool_attach(&many));
+	text_has("lcores is 96", NULL);
+	cr_assert_null(lab_pool_attach(&path));
+	text_has("'a/b'", NULL);
+	cr_assert_null(lab_pool_attach(&group));
+	cr_assert_eq(errno, ENOENT);
+	text_has("no group 'no-such-group'", NULL);
+	cr_assert_null(lab_pool_observe("gone"));
+	cr_assert_eq(errno, ENOENT);
+	shared_end();
+}
+
+Test(share, a_directory_that_anybody_writes_to_is_refused)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+
+	chmod(shared_dir, 0777);
+	cr_assert_null(lab_pool_create(&config));
+	cr_assert_eq(errno, EPERM);
+	text_has("anybody may write", shared_dir, NULL);
+	setenv("LABYRINTH_RUNTIME_DIR", "/proc/self/nothing", 1);
+	cr_assert_null(lab_pool_create(&config));
+	text_has("/proc/self/nothing", "LABYRINTH_RUNTIME_DIR", NULL);
+	setenv("LABYRINTH_RUNTIME_DIR", "/dev/null", 1);
+	cr_assert_null(lab_pool_create(&config));
+	text_has("is no directory", NULL);
+	shared_end();
+}
+
+/* ---- who may ---- */
+
+static void become_nobody(void)
+{
+	if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+		_exit(3);
+	prctl(PR_SET_DUMPABLE, 1); /* /proc/self is the new user's again */
+}
+
+static void come_as_nobody(void *unused)
+{
+	(void)unused;
+	become_nobody();
+	CHILD_EXPECT(!attach_as("shared"));
+	CHILD_EXPECT(errno == EACCES);
+}
+
+static void come_as_member(void *unused)
+{
+	struct lab_attach_config config = {
+		.name = "shared", .lcores = 1, .flags = LAB_POOL_FALLBACK, .group = "nogroup"};
+	struct lab_pool *pool;
+
+	(void)unused;
+	become_nobody();
+	CHILD_EXPECT((pool = lab_pool_attach(&config)) != NULL);
+	CHILD_EXPECT(lab_free(pool, lab_alloc(pool, 0)) == 0);
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+}
+
+Test(share, another_user_is_refused)
+{
+	struct lab_pool *pool;
+	char socket[128];
+
+	skip_unless_root();
+	pool = shared_pool(0);
+	chmod(shared_dir, 0755);
+	elsewhere(come_as_nobody);
+	/* Even where the socket itself lets everybody in. */
+	snprintf(socket, sizeof(socket), "%s/shared.sock", shared_dir);
+	cr_assert_eq(chmod(socket, 0777), 0);
+	elsewhere(come_as_nobody);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(share, a_member_of_the_group_is_not)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .group = "nogroup",
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	struct lab_pool *pool;
+
+	skip_unless_root();
+	if (!getgrnam("nogroup"))
+		cr_skip_test("needs a group 'nogroup'");
+	cr_assert_eq(chown(shared_dir, 0, getgrnam("nogroup")->gr_gid), 0);
+	cr_assert_eq(chmod(shared_dir, 0770), 0);
+	pool = pool_of(&config);
+	elsewhere(come_as_member);
+	end_whole(pool);
+	shared_end();
+}
+
+/* ---- who is at the other end ---- */
+
+/* What a false server sends, in the layout of share/meet.h. */
+struct false_answer {
+	uint64_t magic;
+	uint32_t layout;
+	int32_t err;
+	uint64_t key;
+	char text[256];
+};
+
+#define MAGIC 0x48544e495259424cull
+
+struct false_server {
+	int listener;
+	const void *answer;
+	size_t bytes;
+	int fds[2];
+	unsigned n;
+};
+
+static void *serve(void *arg)
+{
+	struct false_server *s = arg;
+	int fd = accept(s->listener, NULL, NULL);
+	char ask[64];
+	struct iovec part = {.iov_base = (void *)(uintptr_t)s->answer, .iov_len = s->bytes};
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(2 * sizeof(int))];
+	} control = {{0}};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (recv(fd, ask, sizeof(ask), 0) < 0)
+		return NULL;
+	if (s->n) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(s->n * sizeof(int));
+		control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+						  .cmsg_type = SCM_RIGHTS,
+						  .cmsg_len = CMSG_LEN(s->n * sizeof(int))};
+		memcpy(CMSG_DATA(&control.header), s->fds, s->n * sizeof(int));
+	}
+	if (s->bytes)
+		sendmsg(fd, &message, MSG_NOSIGNAL);
+	close(fd);
+	return NULL;
+}
+
+static int descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Attach to a server that answers so. */
+static void meet(const void *answer, size_t bytes, const int *fds, unsigned n, int err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct false_server s = {.answer = answer, .bytes = bytes, .n = n};
+	pthread_t thread;
+	int had;
+
+	if (n)
+		memcpy(s.fds, fds, n * sizeof(int));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/shared.sock", shared_dir);
+	s.listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	cr_assert_eq(bind(s.listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	listen(s.listener, 4);
+	had = descriptors();
+	pthread_create(&thread, NULL, serve, &s);
+	cr_assert_null(attach_as("shared"));
+	cr_assert_eq(errno, err, "errno %d: %s", errno, lab_error_text());
+	pthread_join(thread, NULL);
+	cr_assert_eq(descriptors(), had, "descriptors leaked");
+	close(s.listener);
+	unlink(address.sun_path);
+}
+
+static int file_of(const void *bytes, size_t n, size_t length, int sealed)
+{
+	int fd = memfd_create("false", MFD_ALLOW_SEALING);
+
+	cr_assert_eq(pwrite(fd, bytes, n, 0), (ssize_t)n);
+	cr_assert_eq(ftruncate(fd, (off_t)length), 0);
+	if (sealed)
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return fd;
+}
+
+Test(share, what_is_no_pool_is_refused)
+{
+	struct false_answer good = {.magic = MAGIC, .layout = 2}, bad = good;
+	char junk[4096];
+	int fds[2];
+
+	memset(junk, 0x5a, sizeof(junk));
+	meet("hello", 5, NULL, 0, EPROTO);
+	meet(junk, sizeof(good), NULL, 0, EPROTO);
+	meet(junk, sizeof(junk), NULL, 0, EPROTO);
+	bad.err = 4711;
+	meet(&bad, sizeof(bad), NULL, 0, EPROTO);
+	bad.err = EACCES;
+	memset(bad.text, 'x', sizeof(bad.text));
+	meet(&bad, sizeof(bad), NULL, 0, EACCES);
+	meet(&good, sizeof(good), NULL, 0, EPROTO);
+	text_has("no memory that is sealed", NULL);
+	/* Files that could be cut off, are too short, are junk, or are of another kind. */
+	fds[0] = file_of(junk, sizeof(junk), 65536, 0);
+	fds[1] = file_of(junk, sizeof(junk), 65536, 1);
+	meet(&good, sizeof(good), fds, 2, EPROTO);
+	close(fds[0]);
+	fds[0] = file_of(junk, 16, 16, 1);
+	meet(&good, sizeof(good), fds, 2, EPROTO);
+	text_has("too short", NULL);
+	close(fds[0]);
+	fds[0] = file_of(junk, sizeof(junk), 65536, 1);
+	meet(&good, sizeof(good), fds, 2, EPROTO);
+	text_has("its first word", NULL);
+	meet(&good, sizeof(good), fds, 1, EPROTO);
+	fds[1] = open("/dev/null", O_RDWR);
+	meet(&good, sizeof(good), fds, 2, EPROTO);
+	memcpy(junk, &good.magic, sizeof(good.magic));
+	junk[8] = 1;
+	junk[9] = junk[10] = junk[11] = 0;
+	fds[0] = file_of(junk, sizeof(junk), 65536, 1);
+	fds[1] = file_of(junk, sizeof(junk), 65536, 1);
+	meet(&good, sizeof(good), fds, 2, EPROTONOSUPPORT);
+	text_has("layout 1", "same version", NULL);
+	shared_end();
+}
+
+/* Connects, says something or nothing, and stays. */
+static int bother(const void *bytes, size_t n)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/shared.sock", shared_dir);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	if (n)
+		send(fd, bytes, n, MSG_NOSIGNAL);
+	return fd;
+}
+
+Test(share, nonsense_said_to_a_pool_disturbs_nobody)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct {
+		uint64_t magic;
+		uint32_t layout, want;
+	} ask = {.magic = MAGIC, .layout = 1, .want = 1};
+	struct false_answer answer;
+	char junk[1024] = {1};
+	int fd[6] = {bother(NULL, 0), bother("x", 1), bother(junk, sizeof(junk)),
+		     bother(&ask, sizeof(ask))};
+
+	cr_assert_eq(recv(fd[3], &answer, sizeof(answer), 0), (ssize_t)sizeof(answer));
+	cr_assert_eq(answer.err, EPROTONOSUPPORT);
+	cr_assert(strstr(answer.text, "layout 2") && strstr(answer.text, "knows 1"), "%s",
+		  answer.text);
+	elsewhere(use_all);
+	for (unsigned i = 0; i < 4; i++)
+		close(fd[i]);
+	end_whole(pool);
+	shared_end();
+}
+
+/* ---- from outside ---- */
+
+static int same_stats(const struct lab_pool_stats *a, const struct lab_pool_stats *b)
+{
+	return a->free == b->free && a->cached == b->cached && a->held == b->held &&
+	       a->lent == b->lent && a->allocs == b->allocs && a->frees == b->frees &&
+	       a->refilled == b->refilled && a->flushed == b->flushed && a->lcores == b->lcores;
+}
+
+Test(share, who_looks_changes_nothing)
+{
+	struct lab_pool *pool = shared_pool(0), *seen;
+	struct other *other = other_start(other_holds);
+	struct lab_pool_stats before, after, stats, census;
+
+	lab_pool_stats(pool, &before);
+	seen = lab_pool_observe("shared");
+	cr_assert_not_null(seen, "%s", lab_error_text());
+	lab_pool_stats(seen, &stats);
+	cr_assert(same_stats(&stats, &before));
+	cr_assert_eq(lab_pool_census(seen, &census), 0);
+	cr_assert_eq(census.held, 40);
+	cr_assert_eq(lab_pool_validate(seen), 0, "%s", lab_error_text());
+	cr_assert_eq(lab_frame_owner(seen, other->number[0]).kind, LAB_OWNER_LCORE);
+	errno = 0;
+	cr_assert_null(lab_alloc(seen, LAB_GFP_ATOMIC));
+	cr_assert_eq(errno, EROFS);
+	text_has("only looked at", NULL);
+	cr_assert_eq(lab_free(seen, lab_pool_memory(pool, NULL)), -EROFS);
+	cr_assert_eq(lab_device_register(seen, "x"), -EROFS);
+	cr_assert_eq(lab_pool_reap(seen), -EINVAL);
+	cr_assert_eq(lab_pool_destroy(seen), 0);
+	lab_pool_stats(pool, &after);
+	cr_assert(same_stats(&after, &before));
+	other_kill(other);
+	lab_pool_reap(pool);
+	lab_device_absolve(pool, "device");
+	end_whole(pool);
+	shared_end();
+}
+
+/* ---- children of fork() ---- */
+
+static void fork_and_wait(struct lab_pool *pool, struct other *other)
+{
+	void *frames[10];
+	pid_t pid;
+
+	lab_alloc_burst(pool, frames, 10, LAB_GFP_ATOMIC);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, 0);
+		sleep(5);
+		_exit(0);
+	}
+	other->number[0] = (uint32_t)pid;
+}
+
+Test(share, a_child_keeps_no_dead_parent_alive)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(fork_and_wait);
+
+	conserved(pool, 10, 0);
+	other_kill(other);
+	/* The child lets go of the parent's locks before fork() returns there. */
+	for (unsigned i = 0; i < 1000 && lab_pool_reap(pool) == 0; i++)
+		usleep(1000);
+	conserved(pool, 0, 0);
+	kill((pid_t)other->number[0], SIGKILL);
+	end_whole(pool);
+	shared_end();
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Handles.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "handle.h"
+#include "place.h"
+
+struct lab_pool_priv *lab_handle_new(const char *name)
+{
+	struct lab_pool_priv *priv = aligned_alloc(64, (sizeof(*priv) + 63) & ~(size_t)63);
+	int id;
+
+	if (!priv) {
+		lab_fail(ENOMEM, "no memory for a pool's handle");
+		return NULL;
+	}
+	memset(priv, 0, sizeof(*priv));
+	for (unsigned i = 0; i < LAB_FDS; i++)
+		priv->fd[i] = -1;
+	priv->arena.fd = -1;
+	priv->pool.priv = priv;
+	id = lab_place_claim(name, priv->name);
+	if (id < 0) {
+		free(priv);
+		return NULL;
+	}
+	priv->pool.id = (uint32_t)id;
+	return priv;
+}
+
+void lab_handle_know_arena(struct lab_pool_priv *priv)
+{
+	priv->pool.base = priv->arena.base;
+	priv->pool.frames = priv->arena.bytes >> LAB_FRAME_SHIFT;
+	priv->pool.bytes = priv->arena.bytes;
+	priv->pool.node = (uint32_t)priv->arena.node;
+}
+
+void lab_handle_free(struct lab_pool_priv *priv)
+{
+	int err = errno;
+
+	for (unsigned i = 0; i < LAB_FDS; i++) {
+		if (priv->fd[i] >= 0)
+			close(priv->fd[i]);
+	}
+	lab_place_release((int)priv->pool.id);
+	free(priv);
+	errno = err;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The keeper's loop. Ten times a second it looks for the dead, and for whether nobody answers any
+ * more: then it does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "share/keeper.h"
+#include "share/life.h"
+#include "share/meet.h"
+#include "share/process.h"
+
+/* How soon a death is noticed, at the latest. */
+#define PERIOD_MS 100
+
+/**
+ * struct lab_keeper - the thread, and what it needs.
+ * @lock: one of the process's threads reaps at a time: the kernel's locks are the process's.
+ */
+struct lab_keeper {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	gid_t group;
+};
+
+int64_t lab_keeper_reap(struct lab_pool_priv *priv)
+{
+	int64_t frames;
+
+	pthread_mutex_lock(&priv->keeper->lock);
+	frames = lab_process_reap_dead(priv, 0);
+	pthread_mutex_unlock(&priv->keeper->lock);
+	return frames;
+}
+
+static void say_no(int fd, int err, const char *text)
+{
+	struct lab_answer answer = {.magic = LAB_MAGIC, .layout = LAB_LAYOUT, .err = err};
+
+	snprintf(answer.text, sizeof(answer.text), "%s", text);
+	lab_meet_answer(fd, &answer, NULL, 0);
+}
+
+/* The descriptions that go out are new ones: those of this process carry its locks. */
+static void give(const struct lab_pool_priv *priv, int fd, int read_only)
+{
+	const struct lab_answer answer = {
+		.magic = LAB_MAGIC, .layout = LAB_LAYOUT, .key = priv->shared->head.key};
+	int fds[LAB_MEET_FDS] = {lab_life_open(priv->fd[LAB_FD_TABLES], read_only), priv->arena.fd};
+
+	if (fds[0] < 0) {
+		say_no(fd, -fds[0], lab_error_text());
+		return;
+	}
+	lab_meet_answer(fd, &answer, fds, read_only ? 1 : 2);
+	close(fds[0]);
+}
+
+static void serve(const struct lab_pool_priv *priv, gid_t group)
+{
+	struct lab_ask ask;
+	int fd = lab_meet_accept(priv->fd[LAB_FD_LISTEN], &ask);
+
+	if (fd < 0)
+		return;
+	if (!lab_meet_may(fd, geteuid(), group)) {
+		lab_fail(EACCES,
+			 "pool '%s' belongs to user %u: others may attach only as members of a "
+			 "group that its creator has named",
+			 priv->name, (unsigned)geteuid());
+		say_no(fd, EACCES, lab_error_text());
+	} else if (ask.layout != LAB_LAYOUT) {
+		lab_fail(EPROTONOSUPPORT,
+			 "pool '%s' has tables of layout %u, and this program knows %u: build both "
+			 "with the same version of Labyrinth",
+			 priv->name, LAB_LAYOUT, ask.layout);
+		say_no(fd, EPROTONOSUPPORT, lab_error_text());
+	} else {
+		give(priv, fd, ask.want != LAB_WANT_ATTACH);
+	}
+	close(fd);
+}
+
+/* Someone has to answer: who has the lock. It is the kernel that gives it to the next one when a
+ * process dies. */
+static int answer_for_all(struct lab_pool_priv *priv, gid_t group)
+{
+	int fd;
+
+	if (priv->fd[LAB_FD_LISTEN] >= 0 || !lab_life_take(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER))
+		return 0;
+	fd = lab_meet_listen(priv->name, group);
+	if (fd < 0) {
+		lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER);
+		return fd;
+	}
+	priv->fd[LAB_FD_LISTEN] = fd;
+	return 0;
+}
+
+static void *keep(void *arg)
+{
+	struct lab_pool_priv *priv = arg;
+
+	for (;;) {
+		/* poll() passes over a descriptor of -1. */
+		struct pollfd on[2] = {{.fd = priv->fd[LAB_FD_STOP], .events = POLLIN},
+				       {.fd = priv->fd[LAB_FD_LISTEN], .events = POLLIN}};
+
+		if (poll(on, 2, PERIOD_MS) < 0 && errno != EINTR)
+			break;
+		if (on[0].revents)
+			break;
+		if (on[1].revents)
+			serve(priv, priv->keeper->group);
+		answer_for_all(priv, priv->keeper->group);
+		lab_keeper_reap(priv);
+	}
+	return NULL;
+}
+
+/* The program's signals are for its own threads. */
+static int start_thread(struct lab_pool_priv *priv)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&priv->keeper->thread, NULL, keep, priv);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		return lab_fail(err, "pool '%s' cannot have its keeper's thread (%s)", priv->name,
+				strerror(err));
+	pthread_setname_np(priv->keeper->thread, "lab-keeper");
+	return 0;
+}
+
+int lab_keeper_start(struct lab_pool_priv *priv, gid_t group)
+{
+	int err;
+
+	priv->keeper = calloc(1, sizeof(*priv->keeper));
+	priv->fd[LAB_FD_STOP] = eventfd(0, EFD_CLOEXEC);
+	if (!priv->keeper || priv->fd[LAB_FD_STOP] < 0) {
+		free(priv->keeper);
+		priv->keeper = NULL;
+		return lab_fail(errno, "pool '%s' cannot have a keeper (%s)", priv->name,
+				strerror(errno));
+	}
+	pthread_mutex_init(&priv->keeper->lock, NULL);
+	priv->keeper->group = group;
+	err = answer_for_all(priv, group);
+	if (!err)
+		err = start_thread(priv);
+	if (err) {
+		free(priv->keeper);
+		priv->keeper = NULL;
+	}
+	return err;
+}
+
+void lab_keeper_stop(struct lab_pool_priv *priv)
+{
+	const uint64_t one = 1;
+
+	if (!priv->keeper)
+		return;
+	while (write(priv->fd[LAB_FD_STOP], &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	pthread_join(priv->keeper->thread, NULL);
+	pthread_mutex_destroy(&priv->keeper->lock);
+	free(priv->keeper);
+	priv->keeper = NULL;
+}

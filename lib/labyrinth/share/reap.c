@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Reaping, in two passes. A frame of the dead whose byte names one of its lcores is found by its
+ * byte. Others are "the depot's" by their byte, and only a list says that they are not there: the
+ * lower end of a cache, or a magazine in the hands of a dead lcore. The first pass gives all of
+ * these a byte that names the dead lcore, and ends the lists; the second takes every frame whose
+ * byte does. Nothing goes back to the depot before the first pass is over, so whoever has to repeat
+ * it finds no listed frame that is the depot's truly.
+ *
+ * What a dead process wrote is not trusted: every number is checked before it is used.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+
+#include "bundle.h"
+#include "cache.h"
+#include "depot.h"
+#include "error.h"
+#include "frame_table.h"
+#include "hand.h"
+#include "share/reap.h"
+#include "site.h"
+
+/* The lcore of the dead that a state names, or 0. */
+static unsigned dead_lcore(const struct lab_process *dead, uint8_t state)
+{
+	unsigned lcore = 0;
+
+	if (state != LAB_STATE_DEPOT && lab_state_is_free(state))
+		lcore = state;
+	else if (LAB_STATE_IS_HELD(state))
+		lcore = state - LAB_MAX_LCORES;
+	return lcore && lab_process_has(dead, lcore) ? lcore : 0;
+}
+
+/* ---- the first pass ---- */
+
+/* Relaxed, here and below: what orders this after the dead's last store is the lock that the kernel
+ * took from it, and nobody else steps a frame that a list of the dead has. */
+static void name_byte(uint8_t *state, uint8_t to)
+{
+	uint8_t expected = LAB_STATE_DEPOT;
+
+	__atomic_compare_exchange_n(state, &expected, to, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void name_frame(struct lab_pool *pool, uint64_t frame, uint8_t to)
+{
+	if (frame < pool->frames)
+		name_byte(&pool->state[frame], to);
+}
+
+/* A number out of a magazine of the dead. */
+static void name_item(struct lab_pool *pool, uint32_t item, int blocks, uint8_t to)
+{
+	uint64_t first = (uint64_t)item << LAB_BLOCK_SHIFT;
+
+	if (!blocks) {
+		name_frame(pool, item, to);
+	} else if (item & LAB_BUNDLE) {
+		uint32_t number = item & ~LAB_BUNDLE;
+
+		if (number < pool->bundles->magazines)
+			name_byte(&lab_bundle_at(pool, number)->state, to);
+	} else {
+		for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++)
+			name_frame(pool, first + i, to);
+	}
+}
+
+/* The magazine is the dead lcore's. Its frames came out of the depot: `refilled` counts them, once,
+ * however often this is begun. */
+static void empty_magazine(struct lab_pool *pool, unsigned lcore, struct lab_magazine *mag)
+{
+	struct lab_cache *c = lab_pool_cache(pool, lcore);
+	int blocks = (lab_load(&mag->where) & LAB_MAGAZINE_BLOCKS) != 0;
+	uint32_t capacity = pool->depot->capacity >> (blocks ? LAB_BLOCK_SHIFT : 0);
+	uint32_t count = mag->count < capacity ? mag->count : capacity;
+	uint32_t announced = LAB_MOVING_IN | (lab_depot_number(pool->depot, mag) + 1);
+
+	if (count && c->moving != announced) {
+		lab_store(&c->after, c->refilled + (blocks ? count << LAB_BLOCK_SHIFT : count));
+		lab_store_release(&c->moving, announced);
+	}
+	if (c->moving == announced)
+		lab_store_release(&c->refilled, c->after);
+	for (uint32_t i = 0; i < count; i++)
+		name_item(pool, mag->item[i], blocks, LAB_STATE_FREED(lcore));
+	lab_store_release(&mag->count, 0u);
+	if (c->moving == announced)
+		lab_store_release(&c->moving, 0u);
+	lab_depot_retire_hints(pool->depot, mag);
+	lab_depot_push(pool->depot, LAB_DEPOT_EMPTY, mag);
+}
+
+/* A flush that was announced, and a refill whose magazine is in order already. */
+static void finish_counting(struct lab_pool *pool, unsigned lcore)
+{
+	struct lab_cache *c = lab_pool_cache(pool, lcore);
+	uint32_t number = (c->moving & ~LAB_MOVING_IN) - 1;
+	struct lab_magazine *mag;
+
+	if (!c->moving || number >= pool->depot->magazines)
+		return;
+	mag = lab_depot_magazine(pool->depot, number);
+	if (c->moving & LAB_MOVING_IN) {
+		lab_store_release(&c->refilled, c->after);
+		return;
+	}
+	if (LAB_MAGAZINE_LCORE(lab_load(&mag->where)) != (int)lcore) {
+		/* It was pushed. */
+		lab_store_release(&c->flushed, c->after);
+		lab_store_release(&c->moving, 0u);
+		return;
+	}
+	/* It was not: what it had before is as if it had been taken out, what was added never went
+	 * in. */
+	lab_store(&c->after, c->refilled + c->had);
+	lab_store_release(&c->moving, LAB_MOVING_IN | (number + 1));
+	lab_store_release(&c->refilled, c->after);
+}
+
+/* Only those that came from the depot need it; see "foreign". */
+static void name_cached(struct lab_pool *pool, const struct lab_process *dead, unsigned lcore)
+{
+	const struct lab_cache *c = lab_pool_cache(pool, lcore);
+	uint32_t len = lab_cache_len(c), end = c->foreign < len ? c->foreign : len;
+
+	for (uint32_t i = 0; i < end && i < LAB_CACHE_ROOM; i++)
+		name_frame(pool, ((uint64_t)(uintptr_t)c->objs[i] - dead->base) >> LAB_FRAME_SHIFT,
+			   LAB_STATE_FREED(lcore));
+}
+
+static void forget_cached(struct lab_pool *pool, unsigned lcore)
+{
+	struct lab_cache *c = lab_pool_cache(pool, lcore);
+
+	/* Its constants, too: what the dead process left of them is not relied upon. */
+	lab_cache_init(c, lcore, pool->priv->cache_frames);
+	lab_store_release(&c->blocks, 0u);
+	lab_cache_set_len(c, 0);
+	c->foreign = c->in_bulk = c->broken = 0;
+	c->spare[0] = c->spare[1] = 0;
+	lab_store(&c->loose_max, c->limit);
+	lab_store_release(&c->moving, 0u);
+}
+
+static void take_magazines(struct lab_pool *pool, const struct lab_process *dead)
+{
+	for (uint32_t i = 0; i < pool->depot->magazines; i++) {
+		struct lab_magazine *mag = lab_depot_magazine(pool->depot, i);
+		int lcore = LAB_MAGAZINE_LCORE(lab_load(&mag->where));
+
+		if (lcore > 0 && lab_process_has(dead, (unsigned)lcore))
+			empty_magazine(pool, (unsigned)lcore, mag);
+	}
+}
+
+/* A bundle of the dead, or one that it was just making: its frames go singly from here on. */
+static void dissolve(struct lab_pool *pool, struct lab_bundle *bundle, uint32_t number,
+		     unsigned lcore)
+{
+	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++) {
+		uint32_t frame = bundle->frame[i];
+		uint8_t expected = LAB_STATE_BUNDLED;
+
+		if (frame < pool->frames && lab_load(&pool->home[frame]) == number)
+			__atomic_compare_exchange_n(&pool->state[frame], &expected,
+						    LAB_STATE_FREED(lcore), 0, __ATOMIC_RELAXED,
+						    __ATOMIC_RELAXED);
+	}
+	lab_store_release(&bundle->where, LAB_MAGAZINE_OF(lcore));
+	lab_store(&bundle->left, 0u);
+	lab_store(&bundle->state, LAB_STATE_DEPOT);
+	lab_depot_retire_hints(pool->bundles, (struct lab_magazine *)(void *)bundle);
+	lab_depot_push(pool->bundles, LAB_DEPOT_EMPTY, (struct lab_magazine *)(void *)bundle);
+}
+
+static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
+{
+	for (uint32_t i = 0; i < pool->bundles->magazines; i++) {
+		struct lab_bundle *bundle = lab_bundle_at(pool, i);
+		uint32_t where = lab_load(&bundle->where);
+		int making = LAB_MAGAZINE_LCORE(where);
+		unsigned lcore = 0;
+
+		if (where == LAB_MAGAZINE_LISTED)
+			lcore = dead_lcore(dead, lab_load(&bundle->state));
+		else if (making > 0 && lab_process_has(dead, (unsigned)making))
+			lcore = (unsigned)making;
+		if (lcore)
+			dissolve(pool, bundle, i, lcore);
+	}
+}
+
+static void name_all(struct lab_pool *pool, const struct lab_process *dead)
+{
+	unsigned end = dead->first + dead->lcores;
+
+	for (unsigned lcore = dead->first; lcore < end; lcore++) {
+		finish_counting(pool, lcore);
+		name_cached(pool, dead, lcore);
+	}
+	take_magazines(pool, dead);
+	for (unsigned lcore = dead->first; lcore < end; lcore++)
+		forget_cached(pool, lcore);
+	take_bundles(pool, dead);
+	/* What it had put into a set, without having got to the set's map. */
+	lab_depot_mend(pool->depot);
+	lab_depot_mend(pool->bundles);
+}
+
+/* ---- the second pass ---- */
+
+/* Those of 32 frames that name an lcore of @whose. The compare-and-swap is for who is just giving
+ * one of them away to the dead, sees that it is dead, and takes it back. */
+static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct lab_cache *c,
+			   uint64_t first)
+{
+	uint32_t len = lab_cache_len(c), taken = len;
+
+	for (uint64_t i = first; i < first + LAB_BLOCK_FRAMES; i++) {
+		uint8_t state = lab_load(&pool->state[i]);
+
+		if (whose[state] &&
+		    __atomic_compare_exchange_n(&pool->state[i], &state, c->freed, 0,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			c->objs[taken++] = lab_frame_at(pool, i);
+	}
+	if (taken - len == LAB_BLOCK_FRAMES) {
+		c->block[c->blocks] = (uint32_t)(first >> LAB_BLOCK_SHIFT);
+		lab_cache_set_blocks(c, c->blocks + 1);
+	} else {
+		lab_cache_own_from_here(c);
+		lab_cache_set_len(c, taken);
+	}
+	return taken - len;
+}
+
+/* Which states name the process; and, with @strays, which name an lcore that no process has. */
+static void list_states(const struct lab_pool *pool, const struct lab_process *process, int strays,
+			uint8_t whose[256])
+{
+	memset(whose, 0, 256);
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		uint8_t take = lab_process_has(process, lcore) ||
+			       (strays && lab_process_of(pool->priv->shared, lcore) < 0);
+
+		whose[LAB_STATE_FREED(lcore)] = whose[LAB_STATE_HELD(lcore)] = take;
+	}
+}
+
+/* Through one of the process's own caches, which are empty now, and so back to the depot. Whoever
+ * is killed here leaves the same that it found: bytes that name the process's lcores. */
+static int64_t take_named(struct lab_pool *pool, struct lab_process *process, int strays)
+{
+	struct lab_cache *c = lab_pool_cache(pool, process->first);
+	uint8_t whose[256];
+	int64_t all = 0;
+	int err;
+
+	list_states(pool, process, strays, whose);
+	process->base = (uint64_t)(uintptr_t)pool->base;
+	for (uint64_t i = 0; i < pool->frames; i += LAB_BLOCK_FRAMES) {
+		err = lab_cache_make_room(pool, c, LAB_BLOCK_FRAMES);
+		if (err)
+			return err;
+		all += take_block(pool, whose, c, i);
+	}
+	lab_cache_drain(pool, c);
+	return all;
+}
+
+int64_t lab_reap_lent(const struct lab_pool *pool, const struct lab_process *process)
+{
+	unsigned end = process->first + process->lcores;
+	int64_t lent = 0;
+
+	for (unsigned lcore = process->first; lcore < end; lcore++) {
+		const struct lab_cache *c = lab_pool_cache(pool, lcore);
+
+		lent += (int64_t)(lab_load(&c->lent) - lab_load(&c->taken));
+	}
+	return lent;
+}
+
+/* Frames that the dead had lent stay so, until somebody knows of the device. It may have died
+ * before it counted some of them: they are counted here. */
+static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
+{
+	struct lab_cache *c = lab_pool_cache(pool, dead->first);
+	int64_t all = 0;
+
+	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
+		struct lab_slot *device = &pool->priv->shared->device[i];
+		uint64_t lent;
+
+		if (lab_load(&device->taken) != lab_load(&dead->id))
+			continue;
+		lent = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(i));
+		all += (int64_t)lent;
+		lab_store(&device->quarantined, (uint32_t)lent);
+		if (!lent)
+			lab_store_release(&device->taken, 0u);
+	}
+	lab_store(&c->lent, c->lent + (uint64_t)(all + dead->lent - lab_reap_lent(pool, dead)));
+}
+
+int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process)
+{
+	return take_named(pool, process, 1);
+}
+
+uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_process *process)
+{
+	uint64_t held = 0;
+
+	for (uint64_t i = 0; i < pool->frames; i++) {
+		uint8_t state = lab_frame_state(pool, i);
+
+		held += LAB_STATE_IS_HELD(state) && dead_lcore(process, state);
+	}
+	return held;
+}
+
+int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays)
+{
+	struct lab_shared *shared = pool->priv->shared;
+	int64_t frames;
+
+	if (dead->first == 0 || (unsigned)dead->first + dead->lcores > pool->priv->max_lcores + 1u)
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': a dead process had lcores %u to %u of %u: something has "
+			"overwritten the tables; it cannot be reaped",
+			pool->priv->name, dead->first, dead->first + dead->lcores - 1,
+			pool->priv->max_lcores);
+	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_LEAVING);
+	/* Who gives a frame to the dead stores the byte, and then reads the slot's state
+	 * (transfer.c); here the state is stored, and then the bytes are read: one of the two sees
+	 * the other. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	name_all(pool, dead);
+	frames = take_named(pool, dead, strays);
+	if (frames < 0)
+		return frames;
+	quarantine(pool, dead);
+	lab_site_forget(pool->priv, lab_load(&dead->id));
+	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
+		lab_store_release(&shared->slot[lcore].taken, 0u);
+	/* Its lcores and its slot are free for another from here on. */
+	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_FREE);
+	return frames;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Whether a pool's tables agree with each other: reads all of them, changes nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+#include <labyrinth/lab_stats.h>
+
+#include "bundle.h"
+#include "cache.h"
+#include "depot.h"
+#include "error.h"
+#include "frame_table.h"
+#include "pool.h"
+#include "refusal.h"
+#include "share/process.h"
+
+/* @listed: by frame, how many entries anywhere list it. @in_depot: frames in the depot's sets. */
+struct survey {
+	const struct lab_pool *pool;
+	const char *name;
+	uint8_t *listed;
+	uint64_t in_depot;
+};
+
+/* A frame that a list has, and what its state must be. */
+static int list_frame(struct survey *s, uint64_t frame, uint8_t state, uint8_t other,
+		      const char *where, unsigned number)
+{
+	uint8_t found;
+
+	if (frame >= s->pool->frames)
+		return lab_fail(EUCLEAN, "pool '%s': %s %u lists frame %llu of %llu", s->name,
+				where, number, (unsigned long long)frame,
+				(unsigned long long)s->pool->frames);
+	found = lab_frame_state(s->pool, frame);
+	if (found != state && found != other)
+		return lab_fail(EUCLEAN,
+				"pool '%s': %s %u lists frame %llu, whose state is %u and not %u",
+				s->name, where, number, (unsigned long long)frame, found, state);
+	if (s->listed[frame]++)
+		return lab_fail(EUCLEAN,
+				"pool '%s': %s %u lists frame %llu, which is listed already",
+				s->name, where, number, (unsigned long long)frame);
+	return 0;
+}
+
+/* A block or a bundle that a list has. */
+static int list_entry(struct survey *s, uint32_t entry, uint8_t state, const char *where,
+		      unsigned number)
+{
+	const struct lab_bundle *bundle;
+	int err = 0;
+
+	if (!(entry & LAB_BUNDLE)) {
+		for (unsigned i = 0; i < LAB_BLOCK_FRAMES && !err; i++)
+			err = list_frame(s, ((uint64_t)entry << LAB_BLOCK_SHIFT) + i, state, state,
+					 where, number);
+		return err;
+	}
+	entry &= ~LAB_BUNDLE;
+	if (entry >= s->pool->bundles->magazines)
+		return lab_fail(EUCLEAN, "pool '%s': %s %u lists bundle %u of %u", s->name, where,
+				number, entry, s->pool->bundles->magazines);
+	bundle = lab_bundle_at(s->pool, entry);
+	if (bundle->where != LAB_MAGAZINE_LISTED || bundle->left != LAB_BLOCK_FRAMES)
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': %s %u lists bundle %u, which is at %u and has %u frames",
+			s->name, where, number, entry, bundle->where, bundle->left);
+	for (unsigned i = 0; i < LAB_BLOCK_FRAMES && !err; i++) {
+		uint32_t frame = bundle->frame[i];
+
+		if (frame < s->pool->frames &&
+		    (s->pool->state[frame] != LAB_STATE_BUNDLED || s->pool->home[frame] != entry))
+			return lab_fail(EUCLEAN,
+					"pool '%s': bundle %u lists frame %u, which is not in it",
+					s->name, entry, frame);
+		err = list_frame(s, frame, state, state, where, number);
+	}
+	return err;
+}
+
+static int survey_magazine(struct survey *s, uint32_t number)
+{
+	const struct lab_pool *pool = s->pool;
+	const struct lab_depot *depot = pool->depot;
+	const struct lab_magazine *mag = lab_depot_magazine(depot, number);
+	int lcore = LAB_MAGAZINE_LCORE(mag->where), err = 0;
+	uint32_t most;
+
+	if (lcore >= 0) {
+		const struct lab_cache *c = lcore ? lab_pool_cache(pool, (unsigned)lcore) : NULL;
+
+		if (!c || (unsigned)lcore > pool->priv->max_lcores ||
+		    (c->spare[0] != number + 1 && c->spare[1] != number + 1) || mag->count)
+			return lab_fail(
+				EUCLEAN,
+				"pool '%s': magazine %u with %u entries is in the hands of lcore "
+				"%d, which does not know of it",
+				s->name, number, mag->count, lcore);
+		return 0;
+	}
+	if (mag->where >= LAB_DEPOT_SETS)
+		return lab_fail(EUCLEAN, "pool '%s': magazine %u is nowhere (%u)", s->name, number,
+				mag->where);
+	most = depot->capacity;
+	if (lab_depot_has_blocks(mag->where))
+		most = depot->capacity >> LAB_BLOCK_SHIFT;
+	if (mag->count > most || (mag->where == LAB_DEPOT_EMPTY && mag->count))
+		return lab_fail(EUCLEAN, "pool '%s': magazine %u has %u entries, in set %u",
+				s->name, number, mag->count, mag->where);
+	if (!lab_depot_is_shown(depot, mag))
+		return lab_fail(EUCLEAN, "pool '%s': the map of set %u does not show magazine %u",
+				s->name, mag->where, number);
+	for (uint32_t i = 0; i < mag->count && !err && pool->state; i++)
+		err = lab_depot_has_blocks(mag->where)
+			      ? list_entry(s, mag->item[i], LAB_STATE_DEPOT, "magazine", number)
+			      : list_frame(s, mag->item[i], LAB_STATE_DEPOT, LAB_STATE_DEPOT,
+					   "magazine", number);
+	s->in_depot +=
+		lab_depot_has_blocks(mag->where) ? mag->count << LAB_BLOCK_SHIFT : mag->count;
+	return err;
+}
+
+static int survey_cache(struct survey *s, unsigned lcore)
+{
+	const struct lab_pool *pool = s->pool;
+	const struct lab_cache *c = lab_pool_cache(pool, lcore);
+	uint32_t len = lab_cache_len(c);
+	int err = 0, process = lab_process_of(pool->priv->shared, lcore);
+	/* It lists addresses of its process's. */
+	uint64_t base = process < 0 ? 0 : pool->priv->shared->process[process].base;
+
+	if (len + (c->blocks << LAB_BLOCK_SHIFT) > c->limit || c->blocks > 32 ||
+	    c->loose_max != c->limit - (c->blocks << LAB_BLOCK_SHIFT) || c->moving)
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': the cache of lcore %u has %u frames and %u blocks of %u, "
+			"%u to be filled, and moves %u",
+			s->name, lcore, len, c->blocks, c->limit, c->loose_max, c->moving);
+	for (uint32_t i = 0; i < len && !err && pool->state; i++)
+		err = list_frame(s, ((uint64_t)(uintptr_t)c->objs[i] - base) >> LAB_FRAME_SHIFT,
+				 c->freed, i < c->foreign ? LAB_STATE_DEPOT : c->freed,
+				 "the cache of lcore", lcore);
+	for (uint32_t i = 0; i < c->blocks && !err && pool->state; i++)
+		err = list_entry(s, c->block[i], c->freed, "the cache of lcore", lcore);
+	return err;
+}
+
+static int survey_bundle(struct survey *s, uint32_t number)
+{
+	const struct lab_bundle *bundle = lab_bundle_at(s->pool, number);
+
+	uint32_t in_it = 0;
+
+	for (unsigned i = 0; i < LAB_BLOCK_FRAMES && bundle->where == LAB_MAGAZINE_LISTED; i++) {
+		uint32_t frame = bundle->frame[i];
+
+		in_it += frame < s->pool->frames && s->pool->state[frame] == LAB_STATE_BUNDLED &&
+			 s->pool->home[frame] == number;
+	}
+	if (bundle->where == LAB_MAGAZINE_LISTED && bundle->left && in_it == bundle->left)
+		return 0;
+	if (bundle->where == LAB_MAGAZINE_LISTED)
+		return lab_fail(EUCLEAN, "pool '%s': bundle %u in use has %u frames, and says %u",
+				s->name, number, in_it, bundle->left);
+	if (bundle->where != LAB_DEPOT_EMPTY)
+		return lab_fail(EUCLEAN, "pool '%s': bundle %u is nowhere (%u)", s->name, number,
+				bundle->where);
+	if (!lab_depot_is_shown(s->pool->bundles,
+				(const struct lab_magazine *)(const void *)bundle))
+		return lab_fail(EUCLEAN, "pool '%s': no map shows bundle %u", s->name, number);
+	return 0;
+}
+
+/* A free frame is listed once, any other not at all. */
+static int survey_frame(struct survey *s, uint64_t frame)
+{
+	uint8_t byte = s->pool->state[frame], state;
+
+	if (byte == LAB_STATE_BUNDLED && s->pool->home[frame] >= s->pool->bundles->magazines)
+		return lab_fail(EUCLEAN, "pool '%s': frame %llu is in bundle %u of %u", s->name,
+				(unsigned long long)frame, s->pool->home[frame],
+				s->pool->bundles->magazines);
+	state = lab_frame_state(s->pool, frame);
+	if (s->listed[frame] == lab_state_is_free(state))
+		return 0;
+	return lab_fail(EUCLEAN, "pool '%s': frame %llu is %s, and listed %u times", s->name,
+			(unsigned long long)frame, lab_state_is_free(state) ? "free" : "not free",
+			s->listed[frame]);
+}
+
+static int survey(struct survey *s)
+{
+	const struct lab_pool *pool = s->pool;
+	struct lab_pool_stats stats;
+	uint64_t counted;
+	int err = 0;
+
+	for (uint32_t i = 0; i < pool->depot->magazines && !err; i++)
+		err = survey_magazine(s, i);
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores && !err; lcore++)
+		err = survey_cache(s, lcore);
+	for (uint32_t i = 0; pool->state && i < pool->bundles->magazines && !err; i++)
+		err = survey_bundle(s, i);
+	for (uint64_t f = 0; pool->state && f < pool->frames && !err; f++)
+		err = survey_frame(s, f);
+	if (err)
+		return err;
+	lab_pool_stats(pool, &stats);
+	/* Not stats.free, which is cut to what can be. */
+	counted = pool->frames + stats.flushed - stats.refilled;
+	if (counted != s->in_depot)
+		return lab_fail(EUCLEAN,
+				"pool '%s': the depot has %llu frames, and its counters say %lld",
+				s->name, (unsigned long long)s->in_depot, (long long)counted);
+	return 0;
+}
+
+int lab_pool_validate(const struct lab_pool *pool)
+{
+	struct survey s = {.pool = pool};
+	int err;
+
+	if (!pool)
+		return lab_fail(EINVAL, "lab_pool_validate() needs a pool; NULL was passed");
+	if (pool->priv->inherited)
+		return lab_refuse_child(pool);
+	s.name = pool->priv->name;
+	s.listed = calloc(pool->frames, 1);
+	if (!s.listed)
+		return lab_fail(ENOMEM, "no memory to survey the %llu frames of pool '%s'",
+				(unsigned long long)pool->frames, s.name);
+	err = survey(&s);
+	free(s.listed);
+	return err;
+}

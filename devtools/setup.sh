@@ -18,7 +18,7 @@ packages_of() {
 	perf) echo libjansson-dev ;;
 	dpdk) echo libdpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
-	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils ;;
+	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils spin ;;
 	check) echo clang-format clang-tidy cppcheck ;;
 	vm) echo qemu-system-x86 busybox-static cpio iproute2 make flex bison bc libelf-dev libssl-dev xz-utils ;;
 	*) return 1 ;;

@@ -6,6 +6,7 @@
 #
 #   devtools/test.sh             all suites
 #   devtools/test.sh unit net    these
+#   devtools/test.sh recover --long    some suites have a form for the night
 #   devtools/test.sh --list      what there is
 #
 # A suite is a program in devtools/suites that prints TAP. The last line is the sum of all suites; the
@@ -15,12 +16,18 @@ exec </dev/null
 # shellcheck source=devtools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-all=(unit clang asan tsan net vm headers install nodpdk docs check instructions perf)
+all=(unit clang asan tsan recover models net vm headers install nodpdk docs check instructions perf)
 suite_dir=$top/devtools/suites
 log=$top/build-test/log
 
 # In seconds. The VM's suites may have to build a kernel first, and boot some dozens of times.
-limit_of() { [ "$1" = vm ] && echo 5400 || echo 600; }
+limit_of() {
+	case $1 in
+	vm) echo 5400 ;;
+	recover) [ "${LONG-}" ] && echo 7200 || echo 600 ;;
+	*) echo 600 ;;
+	esac
+}
 
 describe() { sed -n '2s/^# //p' "$suite_dir/$1"; }
 
@@ -35,10 +42,15 @@ case ${1-} in
 	exit 0
 	;;
 -h | --help)
-	sed -n '5,13s/^# \{0,1\}//p' "$0"
+	sed -n '5,14s/^# \{0,1\}//p' "$0"
 	exit 0
 	;;
 esac
+arguments=()
+for argument in "$@"; do
+	if [ "$argument" = --long ]; then export LONG=1; else arguments+=("$argument"); fi
+done
+set -- "${arguments[@]}"
 for suite in "$@"; do
 	[[ " ${all[*]} " == *" $suite "* ]] ||
 		die "No suite is called '$suite'. There are:"$'\n'"$(list)"

@@ -22,13 +22,17 @@ FIGURES = {
     "p99_ns": (0.1, 1e9, True),
     "p999_ns": (0.1, 1e10, True),
     "p9999_ns": (0.1, 1e11, True),
+    "transfer_ns": (0.01, 1e6, False),
+    "accept_ns": (0.01, 1e6, False),
+    "reap_ms": (1e-3, 1e4, False),
     "create_ms": (1e-3, 1e6, True),
     "beyond_populate_ms": (-1e6, 1e6, False),
     "destroy_ms": (1e-6, 1e6, True),
     "bytes_per_frame": (0.1, 4096, True),
     "aligned_percent": (0.1, 100, False),
 }
-OURS = {"labyrinth", "labyrinth-unprotected"}
+OURS = {"labyrinth", "labyrinth-unprotected", "labyrinth-shared"}
+OF_PROCESSES = {"labyrinth-shared"}
 PEER = "rte-ring"
 
 
@@ -58,7 +62,7 @@ def why_not(case, hugepages):
     """Why a case may be missing from a run of all."""
     if os.cpu_count() == 1:
         return "this machine has one CPU"
-    if case in ("create", "memory") and hugepages < 512:
+    if case in ("create", "memory", "reap") and hugepages < 512:
         return "too few hugepages for a large pool"
     return None
 
@@ -77,7 +81,8 @@ def main(path, peers, hugepages, *cases):
             print(f"ok - case {case} # SKIP {reason}")
             continue
         wrong = [fault for row in mine for fault in faults(row)]
-        wrong += [f"no figure of {s}" for s in sorted(wanted - {row.get("subject") for row in mine})]
+        all_of = OF_PROCESSES if case in ("transfer", "reap") else wanted
+        wrong += [f"no figure of {s}" for s in sorted(all_of - {row.get("subject") for row in mine})]
         print(("not ok" if wrong else "ok") + f" - case {case} has figures that make sense")
         for line in wrong:
             print("# " + line)

@@ -47,6 +47,7 @@ struct bench_case {
 	bool own_pool;    /* makes its own */
 	bool shared_only; /* frames travel from one lane to another */
 	bool real_only;   /* needs frames in memory */
+	bool processes;   /* only for pools that processes can share */
 	bool slow;        /* few rounds of it will do */
 	/* parameters of the usual round */
 	size_t loop;    /* offsetof(struct loops, ...) */
@@ -83,6 +84,15 @@ bool round_create(const struct bench *bench, const struct bench_case *c,
 bool round_memory(const struct bench *bench, const struct bench_case *c,
 		  const struct subject *subject, void *pool, double *out, char *why,
 		  size_t why_size);
+
+bool round_shared(const struct bench *bench, const struct bench_case *c,
+		  const struct subject *subject, void *pool, double *out, char *why,
+		  size_t why_size);
+bool round_transfer(const struct bench *bench, const struct bench_case *c,
+		    const struct subject *subject, void *pool, double *out, char *why,
+		    size_t why_size);
+bool round_reap(const struct bench *bench, const struct bench_case *c,
+		const struct subject *subject, void *pool, double *out, char *why, size_t why_size);
 
 /* Percentile of merged histograms of lanes 0..n, in nanoseconds, the clock's own cost taken off. */
 double bench_percentile(const struct bench *bench, const struct histogram *h, double share);

@@ -147,7 +147,8 @@ static bool writable(const char *path)
 
 static bool applies(const struct bench_case *c, const struct subject *subject)
 {
-	return (subject->shared || !c->shared_only) && (subject->real || !c->real_only);
+	return (subject->shared || !c->shared_only) && (subject->real || !c->real_only) &&
+	       (subject->processes || !c->processes);
 }
 
 static void tell(const struct subject *subject, const char *why)

@@ -8,10 +8,10 @@
 #include <string.h>
 
 const struct subject *const subjects[] = {
-	&subject_labyrinth, &subject_labyrinth_unprotected,
+	&subject_labyrinth,    &subject_labyrinth_unprotected, &subject_labyrinth_shared,
 #ifdef PERF_DPDK
-	&subject_rte_ring,  &subject_rte_ring_rts,
-	&subject_rte_stack, &subject_rte_lf_stack,
+	&subject_rte_ring,     &subject_rte_ring_rts,          &subject_rte_stack,
+	&subject_rte_lf_stack,
 #endif
 	&subject_bare,
 };

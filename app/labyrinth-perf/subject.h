@@ -36,6 +36,8 @@ struct subject {
 	bool shared;
 	/* Has frames in memory of its own: can be created, measured and translated. */
 	bool real;
+	/* Another process can attach to the pool by its name. */
+	bool processes;
 	/* NULL on failure, with a sentence in why. */
 	void *(*open)(const struct subject *subject, uint64_t frames, bool hugepages, char *why,
 		      size_t why_size);
@@ -54,7 +56,8 @@ extern const unsigned subjects_n;
 
 const struct subject *subject_find(const char *name);
 
-extern const struct subject subject_labyrinth, subject_labyrinth_unprotected;
+extern const struct subject subject_labyrinth, subject_labyrinth_unprotected,
+	subject_labyrinth_shared;
 extern const struct subject subject_rte_ring, subject_rte_ring_rts, subject_rte_stack,
 	subject_rte_lf_stack;
 extern const struct subject subject_bare;

@@ -7,6 +7,8 @@
 #include <labyrinth/labyrinth.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "lane.h"
 #include "subject.h"
@@ -45,6 +47,25 @@ static inline uint64_t subj_iova_any(struct lane *lane, void *frame)
 
 #include "loops.h"
 
+/* Where shared pools meet: a directory of this program's own, removed when it ends. */
+static char directory[] = "/tmp/labyrinth-perf.XXXXXX";
+
+static void remove_directory(void)
+{
+	rmdir(directory);
+}
+
+static void make_directory(void)
+{
+	static bool made;
+
+	if (!made && mkdtemp(directory)) {
+		setenv("LABYRINTH_RUNTIME_DIR", directory, 1);
+		atexit(remove_directory);
+	}
+	made = true;
+}
+
 static void *labyrinth_open(const struct subject *subject, uint64_t frames, bool hugepages,
 			    char *why, size_t why_size)
 {
@@ -55,7 +76,14 @@ static void *labyrinth_open(const struct subject *subject, uint64_t frames, bool
 		.cache_frames = CACHE_FRAMES,
 		.flags = subject->flags,
 	};
-	struct lab_pool *pool = lab_pool_create(&config);
+	struct lab_pool *pool;
+
+	if (subject->processes) {
+		make_directory();
+		config.lcores = LANES_MAX + 1;
+		config.max_lcores = 3 * (LANES_MAX + 2);
+	}
+	pool = lab_pool_create(&config);
 
 	if (!pool)
 		snprintf(why, why_size, "%s", lab_error_text());
@@ -96,6 +124,20 @@ const struct subject subject_labyrinth_unprotected = {
 	.flags = LAB_POOL_UNPROTECTED,
 	.shared = true,
 	.real = true,
+	.open = labyrinth_open,
+	.close = labyrinth_close,
+	.leave = labyrinth_leave,
+	.beside = labyrinth_beside,
+};
+
+const struct subject subject_labyrinth_shared = {
+	.name = "labyrinth-shared",
+	.about = "an exclusive pool that several processes can share",
+	.loops = &subj_loops,
+	.flags = LAB_POOL_SHARED,
+	.shared = true,
+	.real = true,
+	.processes = true,
 	.open = labyrinth_open,
 	.close = labyrinth_close,
 	.leave = labyrinth_leave,

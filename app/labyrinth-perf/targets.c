@@ -20,6 +20,7 @@ struct target {
 
 #define OPEN (&subject_labyrinth_unprotected)
 #define EXCL (&subject_labyrinth)
+#define SHRD (&subject_labyrinth_shared)
 #define RING "rte-ring"
 #define RTS  "rte-ring-rts"
 
@@ -45,6 +46,13 @@ static const struct target targets[] = {
 	{EXCL, "burst-32-scrambled", "ns_per_frame", RING, 0.27, 0.7},
 	{EXCL, "held-1024-scrambled", "ns_per_frame", RING, 0.75, 2},
 	{EXCL, "pipeline-scrambled", "ns_per_frame", RING, 0.25, 0.8},
+	{SHRD, "ping", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "burst-32", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "held-1024", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "random-8192", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "pipeline", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "shared", "ns_per_frame", "labyrinth", 0.87, 0},
+	{SHRD, "reap", "reap_ms", NULL, 50, 0},
 	{EXCL, "memory", "bytes_per_frame", NULL, 16, 0},
 	{EXCL, "memory", "aligned_percent", NULL, 100, 0},
 	{EXCL, "create", "beyond_populate_ms", NULL, 5, 0},

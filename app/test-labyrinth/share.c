@@ -331,7 +331,7 @@ Test(share, a_member_of_the_group_is_not)
 					 .page_size = LAB_PAGE_4K,
 					 .group = "nogroup",
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
-	struct lab_pool *pool;
+	struct lab_pool *pool, *second;
 
 	skip_unless_root();
 	if (!getgrnam("nogroup"))
@@ -340,7 +340,12 @@ Test(share, a_member_of_the_group_is_not)
 	cr_assert_eq(chmod(shared_dir, 0770), 0);
 	pool = pool_of(&config);
 	elsewhere(come_as_member);
-	end_whole(pool);
+	/* Also where another process of the pool answers. */
+	second = attach_as("shared");
+	cr_assert_not_null(second, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	elsewhere(come_as_member);
+	end_whole(second);
 	shared_end();
 }
 

@@ -118,6 +118,8 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 				"max_lcores is %u: a pool has at most %u lcores, because a frame's "
 				"state byte names its owner",
 				out->max_lcores, LAB_MAX_LCORES);
+	if (out->sample && !(out->flags & LAB_POOL_SHARED) && out->max_lcores < 2)
+		return lab_fail(EINVAL, "max_lcores is 1, and sample takes one: use 2 or more");
 	if (out->flags & LAB_POOL_SHARED && out->lcores >= out->max_lcores)
 		return lab_fail(EINVAL,
 				"lcores is %u and max_lcores %u: each process of a shared pool "

@@ -63,7 +63,8 @@ static uint64_t make_key(void)
 										     << 44;
 }
 
-static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config)
+static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config,
+		       gid_t group)
 {
 	struct lab_head head = {.layout = LAB_LAYOUT,
 				.flags = config->flags & ~(uint32_t)LAB_POOL_FALLBACK,
@@ -74,7 +75,8 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 				.sample = config->sample,
 				.node = priv->pool.node,
 				.key = make_key(),
-				.since = (uint64_t)time(NULL)};
+				.since = (uint64_t)time(NULL),
+				.group = (uint32_t)group};
 
 	memcpy(head.name, priv->name, sizeof(head.name));
 	return lab_tables_create(priv, &head, !(config->flags & LAB_POOL_FALLBACK));
@@ -117,7 +119,7 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	if (make_arena(priv, &config))
 		goto free_name;
 	lab_handle_know_arena(priv);
-	if (make_tables(priv, &config))
+	if (make_tables(priv, &config, group))
 		goto free_arena;
 	lab_lcore_know_pool(&priv->pool);
 	if (!(config.flags & LAB_POOL_SHARED))

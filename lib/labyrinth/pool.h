@@ -102,6 +102,7 @@ struct lab_site {
  * @layout: LAB_LAYOUT of who made it.
  * @key: unlike that of any other pool that had or will have the name.
  * @since: when it was made, in seconds since 1970.
+ * @group: whose members may attach, or LAB_NO_GROUP: whichever process answers.
  */
 struct lab_head {
 	uint64_t magic;
@@ -116,10 +117,14 @@ struct lab_head {
 	uint32_t phys_known; /* 1: plan.phys has been filled in */
 	uint64_t key;
 	uint64_t since;
+	uint32_t group;
+	uint32_t pad;
 	char name[LAB_NAME_MAX];
 };
 
-#define LAB_MAGIC 0x48544e495259424cull /* "LBYRINTH" */
+#define LAB_NO_GROUP UINT32_MAX
+
+#define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
 #define LAB_LAYOUT 2u
 

@@ -147,7 +147,7 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config)
 		return NULL;
 	}
 	lab_lcore_know_pool(&priv->pool);
-	if (lab_share_enter(priv, config->lcores ? config->lcores : LAB_SHARE_LCORES, group))
+	if (lab_share_enter(priv, config->lcores ? config->lcores : LAB_SHARE_LCORES))
 		goto take_apart;
 	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
 	return &priv->pool;

@@ -18,6 +18,10 @@
 #include "share/process.h"
 #include "share/reap.h"
 
+/* How often one that finds no room looks again, and how long after. */
+#define TRIES  20
+#define TRY_US 10000
+
 int lab_process_of(const struct lab_shared *shared, unsigned lcore)
 {
 	for (int i = 0; i < LAB_MAX_PROCESSES; i++) {
@@ -161,11 +165,10 @@ static int take_slot(struct lab_pool_priv *priv, unsigned n)
 	return 0;
 }
 
-int lab_process_join(struct lab_pool_priv *priv, uint32_t lcores)
+static int try_to_join(struct lab_pool_priv *priv, uint32_t lcores)
 {
 	int err;
 
-	priv->slot = LAB_MAX_PROCESSES;
 	if (lab_life_wait(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE))
 		return lab_fail(EBUSY,
 				"pool '%s' cannot be joined: another process has been changing "
@@ -174,6 +177,20 @@ int lab_process_join(struct lab_pool_priv *priv, uint32_t lcores)
 	lab_process_reap_dead(priv, 1);
 	err = take_slot(priv, lcores + 1);
 	lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
+	return err;
+}
+
+int lab_process_join(struct lab_pool_priv *priv, uint32_t lcores)
+{
+	int err;
+
+	priv->slot = LAB_MAX_PROCESSES;
+	err = try_to_join(priv, lcores);
+	/* A keeper may have the lock of a dead process, and wait for the table's to reap it. */
+	for (unsigned i = 0; i < TRIES && err == -ENOSPC; i++) {
+		usleep(TRY_US);
+		err = try_to_join(priv, lcores);
+	}
 	return err;
 }
 

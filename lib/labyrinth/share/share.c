@@ -84,7 +84,7 @@ int lab_share_found(struct lab_pool_priv *priv, uint32_t lcores, gid_t group)
 	return err;
 }
 
-int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores, gid_t group)
+int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores)
 {
 	int err;
 
@@ -94,7 +94,7 @@ int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores, gid_t group)
 	err = join(priv, lcores);
 	if (err)
 		return err;
-	err = lab_keeper_start(priv, group);
+	err = lab_keeper_start(priv, (gid_t)priv->shared->head.group);
 	if (err) {
 		lab_process_leave(priv);
 		return err;

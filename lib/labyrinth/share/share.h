@@ -24,7 +24,7 @@ int lab_share_group(const char *name, gid_t *group);
 int lab_share_found(struct lab_pool_priv *priv, uint32_t lcores, gid_t group);
 
 /** lab_share_enter() - likewise, of a pool that others have: hold its name, join, keep. */
-int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores, gid_t group);
+int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores);
 
 /** lab_share_leave() - the calling process leaves: its keeper ends, what it has goes back.
  * @on_held: is called before that if it holds any. Return: how many frames it held. */

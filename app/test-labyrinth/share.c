@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -481,6 +482,82 @@ Test(share, what_is_no_pool_is_refused)
 	fds[1] = file_of(junk, sizeof(junk), 65536, 1);
 	meet(&good, sizeof(good), fds, 2, EPROTONOSUPPORT);
 	text_has("layout 1", "same version", NULL);
+	shared_end();
+}
+
+/* ---- what fails on the way ---- */
+
+/* Lets the n-th descriptor from here on be one too many. Return: how many there were. */
+static int limit_descriptors(rlim_t more)
+{
+	struct rlimit limit;
+	int had = descriptors();
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = more ? (rlim_t)had + more - 1 : 256;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return had;
+}
+
+static void attach_without_descriptors(void *unused)
+{
+	unsigned failed = 0, worked = 0;
+
+	(void)unused;
+	for (rlim_t more = 1; more < 14; more++) {
+		int had = limit_descriptors(more);
+		struct lab_pool *pool = attach_as("shared");
+
+		if (pool) {
+			CHILD_EXPECT(lab_free(pool, lab_alloc(pool, 0)) == 0);
+			CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+			worked++;
+		} else {
+			CHILD_EXPECT(errno == EMFILE || errno == EPROTO);
+			CHILD_EXPECT(lab_error_text()[0]);
+			failed++;
+		}
+		limit_descriptors(0);
+		CHILD_EXPECT(descriptors() == had);
+	}
+	CHILD_EXPECT(failed > 3 && worked > 0);
+}
+
+static void create_without_descriptors(void *unused)
+{
+	struct lab_pool_config config = {.name = "created",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	unsigned failed = 0, worked = 0;
+
+	(void)unused;
+	for (rlim_t more = 1; more < 14; more++) {
+		int had = limit_descriptors(more);
+		struct lab_pool *pool = lab_pool_create(&config);
+
+		if (pool) {
+			CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+			worked++;
+		} else {
+			CHILD_EXPECT(errno == EMFILE);
+			failed++;
+		}
+		limit_descriptors(0);
+		CHILD_EXPECT(descriptors() == had);
+	}
+	CHILD_EXPECT(failed > 3 && worked > 0);
+}
+
+Test(share, without_descriptors_nothing_is_half_made)
+{
+	struct lab_pool *pool = shared_pool(0);
+
+	elsewhere(attach_without_descriptors);
+	elsewhere(create_without_descriptors);
+	lab_pool_reap(pool);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	end_whole(pool);
 	shared_end();
 }
 

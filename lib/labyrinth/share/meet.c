@@ -161,6 +161,11 @@ int lab_meet_receive(int fd, const char *name, struct lab_answer *answer, int fd
 				"who answers for pool '%s' does not answer (%s)", name,
 				strerror(errno));
 	take_fds(&message, fds);
+	if (message.msg_flags & MSG_CTRUNC)
+		return lab_fail(EMFILE,
+				"pool '%s' cannot be handed over: this process has as many files "
+				"open as it may; raise ulimit -n",
+				name);
 	if (n == 0)
 		return lab_fail(EAGAIN,
 				"who answers for pool '%s' said nothing: it has gone, or this is "

@@ -229,6 +229,7 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most)
 void lab_name_leave(const char *name, int fd)
 {
 	char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
+	int err = errno; /* of the call that failed, and takes apart what it had made */
 
 	if (lab_life_take(fd, 0) && !lab_name_directory(dir)) {
 		if (!lab_name_path(path, dir, name, ".sock"))
@@ -237,4 +238,5 @@ void lab_name_leave(const char *name, int fd)
 			unlink(path);
 	}
 	close(fd);
+	errno = err;
 }

@@ -350,7 +350,7 @@ static void set_up(struct bench *b, char **address, unsigned n)
 
 	/* One mapping holds frame table, caches, depot, bundles and magazines. */
 	guest_mapping_of(b->pool->state, &tables, &bytes);
-	guest_must((char *)b->pool->depot >= tables && (char *)b->pool->depot < tables + bytes
+	guest_must((char *)b->pool->home >= tables && (char *)b->pool->home < tables + bytes
 			   ? tables
 			   : NULL,
 		   "the allocator's tables in one mapping");

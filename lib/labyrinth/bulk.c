@@ -129,12 +129,13 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		return 0;
 	owner = lab_load(&pool->state[number]);
 	if (owner == LAB_STATE_BUNDLED) {
+		uint32_t home = lab_load(&pool->home[number]);
 		struct lab_bundle *bundle;
 		lab_lane diff = {0};
 
-		if (lab_unlikely(lab_load(&pool->home[number]) >= pool->bundles->magazines))
+		if (lab_unlikely(home >= pool->bundles->magazines))
 			return 0;
-		bundle = lab_bundle_of(pool, number);
+		bundle = lab_bundle_at(pool, home);
 		owner = lab_load(&bundle->state);
 		if (lab_unlikely(!LAB_HELD_HERE(c, owner)) ||
 		    lab_unlikely(lab_load(&bundle->left) != LAB_BLOCK_FRAMES))
@@ -144,7 +145,7 @@ LAB_INLINE int give_block(struct lab_pool *pool, struct lab_cache *c, void *cons
 		if (lab_unlikely(!lab_lane_zero(&diff)))
 			return 0;
 		lab_store(&bundle->state, c->freed);
-		entry = lab_load(&pool->home[number]) | LAB_BUNDLE;
+		entry = home | LAB_BUNDLE;
 	} else {
 		lab_lane diff, freed = LAB_SPLAT(c->freed);
 

@@ -97,11 +97,10 @@ int lab_bundle_leave(struct lab_pool *pool, struct lab_cache *c, uint64_t frame,
 	struct lab_bundle *bundle;
 
 	/* Acquire: pairs with the release in lab_bundle_form(), for home and bundle. */
-	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED ||
-	    lab_load(&pool->home[frame]) >= pool->bundles->magazines)
+	if (__atomic_load_n(state, __ATOMIC_ACQUIRE) != LAB_STATE_BUNDLED)
 		return 0;
 	bundle = lab_bundle_of(pool, frame);
-	if (!LAB_HELD_HERE(c, lab_load(&bundle->state)))
+	if (!bundle || !LAB_HELD_HERE(c, lab_load(&bundle->state)))
 		return 0;
 	/* Relaxed: one of several frees of this frame wins; what was done with the frame before is
 	 * the program's to order, as with any byte. */

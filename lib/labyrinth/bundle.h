@@ -42,10 +42,17 @@ static inline struct lab_bundle *lab_bundle_at(const struct lab_pool *pool, uint
 	return (struct lab_bundle *)(void *)lab_depot_magazine(pool->bundles, number);
 }
 
-/** lab_bundle_of() - the bundle of a frame whose byte says that it is in one. */
+/**
+ * lab_bundle_of() - the bundle of a frame whose byte said that it is in one.
+ *
+ * Return: NULL if home[] names none. It is read once, because somebody else's frame may leave its
+ * bundle meanwhile, and be given to a home (home.h); or somebody has overwritten it.
+ */
 static inline struct lab_bundle *lab_bundle_of(const struct lab_pool *pool, uint64_t frame)
 {
-	return lab_bundle_at(pool, lab_load(&pool->home[frame]));
+	uint32_t number = lab_load(&pool->home[frame]);
+
+	return lab_likely(number < pool->bundles->magazines) ? lab_bundle_at(pool, number) : NULL;
 }
 
 /** lab_bundle_is() - 1 if the bundle is whole and in state @state. */
@@ -58,13 +65,17 @@ static inline int lab_bundle_is(const struct lab_bundle *bundle, uint8_t state)
 static inline uint8_t lab_frame_state(const struct lab_pool *pool, uint64_t frame)
 {
 	uint8_t state = lab_load(&pool->state[frame]);
+	const struct lab_bundle *bundle;
 
-	if (state != LAB_STATE_BUNDLED)
-		return state;
-	/* A number that is none: somebody has overwritten the tables. */
-	if (lab_load(&pool->home[frame]) >= pool->bundles->magazines)
-		return LAB_STATE_RETIRED;
-	return lab_load(&lab_bundle_of(pool, frame)->state);
+	/* Beside those who work a frame may just have left its bundle: then look again. */
+	for (unsigned i = 0; i < 8 && state == LAB_STATE_BUNDLED; i++) {
+		bundle = lab_bundle_of(pool, frame);
+		if (bundle)
+			return lab_load(&bundle->state);
+		state = lab_load(&pool->state[frame]);
+	}
+	/* Nobody has such a bundle: somebody has overwritten the tables. */
+	return state == LAB_STATE_BUNDLED ? LAB_STATE_RETIRED : state;
 }
 
 /**

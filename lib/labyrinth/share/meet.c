@@ -67,7 +67,7 @@ int lab_meet_accept(int listener, struct lab_ask *ask)
 
 	if (fd < 0)
 		return -errno;
-	set_patience(fd, 100);
+	set_patience(fd, 300);
 	if (recv(fd, ask, sizeof(*ask), 0) == (ssize_t)sizeof(*ask) && ask->magic == LAB_MAGIC)
 		return fd;
 	close(fd);
@@ -222,7 +222,8 @@ int lab_meet_ask(const char *name, enum lab_want want, gid_t group, struct lab_a
 	if (fd < 0)
 		return fd;
 	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) != (ssize_t)sizeof(ask))
-		err = lab_fail(errno, "who answers for pool '%s' cannot be asked (%s)", name,
+		err = lab_fail(errno == EPIPE || errno == ECONNRESET ? EAGAIN : errno,
+			       "who answers for pool '%s' cannot be asked (%s)", name,
 			       strerror(errno));
 	else
 		err = lab_meet_receive(fd, name, answer, fds);

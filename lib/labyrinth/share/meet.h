@@ -46,7 +46,7 @@ struct lab_answer {
 int lab_meet_listen(const char *name, gid_t group);
 
 /** lab_meet_accept() - who has come. @ask: its question. Return: a descriptor to answer through; or
- * -errno, and nobody has, or nobody that speaks this language. Waits for at most 0.1 s. */
+ * -errno, and nobody has, or nobody that speaks this language. Waits for at most 0.3 s. */
 int lab_meet_accept(int listener, struct lab_ask *ask);
 
 /** lab_meet_may() - 1 if who is at the other end of @fd is root, @user, or a member of @group. */

@@ -31,6 +31,11 @@ static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 				"allocation from pool '%s' refused: LAB_GFP_EXCLUSIVE needs a pool "
 				"made without LAB_POOL_UNPROTECTED",
 				pool->priv->name);
+	if (lab_unlikely((gfp & LAB_GFP_ZERO) && pool->priv->flags & LAB_POOL_NUMBERS))
+		return lab_fail(ENOTSUP,
+				"allocation from pool '%s' refused: LAB_GFP_ZERO needs memory, and "
+				"this is a pool of numbers",
+				pool->priv->name);
 	return 0;
 }
 

@@ -81,8 +81,27 @@ static int seal(int fd)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 }
 
-/* Address space, aligned to the pages that will be in it. */
-static int reserve(struct lab_arena *a, const struct lab_arena_request *r)
+/* Address space at a place of the caller's choice, and nowhere else. */
+static int reserve_there(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	char *there = (uintptr_t)r->address % r->page_size
+			      ? MAP_FAILED
+			      : mmap(r->address, r->bytes, PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+					     MAP_FIXED_NOREPLACE,
+				     -1, 0);
+
+	if (there == MAP_FAILED)
+		return lab_fail(EEXIST,
+				"pool '%s' cannot lie at %p with its %zu MiB: that is no multiple "
+				"of its pages, or this process has something else there",
+				r->owner, r->address, r->bytes >> 20);
+	a->base = there;
+	return 0;
+}
+
+/* Anywhere, aligned to the pages that will be in it. */
+static int reserve_anywhere(struct lab_arena *a, const struct lab_arena_request *r)
 {
 	size_t page = r->page_size, span = r->bytes + page;
 	char *reserved, *base;
@@ -99,10 +118,23 @@ static int reserve(struct lab_arena *a, const struct lab_arena_request *r)
 	if (base + r->bytes < reserved + span)
 		munmap(base + r->bytes, (size_t)(reserved + span - base) - r->bytes);
 	a->base = base;
-	a->bytes = r->bytes;
-	a->seg_shift = (unsigned)__builtin_ctzll(page);
-	a->fd = -1;
 	return 0;
+}
+
+static int reserve(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	int err = r->address ? reserve_there(a, r) : reserve_anywhere(a, r);
+
+	a->bytes = r->bytes;
+	a->seg_shift = (unsigned)__builtin_ctzll(r->page_size);
+	a->fd = -1;
+	return err;
+}
+
+int lab_arena_reserve(struct lab_arena *a, const struct lab_arena_request *r)
+{
+	a->node = lab_numa_local();
+	return reserve(a, r);
 }
 
 static int fail_ordinary(const struct lab_arena_request *r)

@@ -34,6 +34,7 @@ struct lab_arena {
  * @node: LAB_NODE_ANY (prefer the caller's node) or LAB_NODE(n) (that node or not at all).
  * @dump: leave it in core dumps.
  * @shared: keep the memory's descriptor, sealed, so that another process can map it.
+ * @address: where it shall be, a multiple of @page_size; NULL: anywhere.
  */
 struct lab_arena_request {
 	const char *owner;
@@ -42,6 +43,7 @@ struct lab_arena_request {
 	int node;
 	int dump;
 	int shared;
+	void *address;
 };
 
 /**
@@ -61,6 +63,14 @@ int lab_arena_create(struct lab_arena *arena, const struct lab_arena_request *re
  * Return: 0; or -errno with a sentence, and nothing is left mapped. May sleep.
  */
 int lab_arena_attach(struct lab_arena *arena, const struct lab_arena_request *request, int fd);
+
+/**
+ * lab_arena_reserve() - addresses alone, with nothing behind them: reading or writing there is a
+ * SIGSEGV. Of the request, @owner, @bytes and @page_size count.
+ *
+ * Return: 0; or -errno with a sentence.
+ */
+int lab_arena_reserve(struct lab_arena *arena, const struct lab_arena_request *request);
 
 /** lab_arena_destroy() - give the memory back to the kernel. */
 void lab_arena_destroy(struct lab_arena *arena);

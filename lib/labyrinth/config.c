@@ -35,6 +35,15 @@ static int check_page_size(struct lab_pool_config *c)
 {
 	char size[32];
 
+	if (c->flags & LAB_POOL_NUMBERS) {
+		if (c->page_size || c->node != LAB_NODE_ANY)
+			return lab_fail(EINVAL, "%s is set, which means nothing in a pool with "
+						"LAB_POOL_NUMBERS: it has no memory",
+					c->page_size ? "page_size" : "node");
+		c->page_size = LAB_PAGE_4K;
+		return 0;
+	}
+
 	if (c->page_size == 0) {
 		c->page_size = lab_hugepage_default();
 		if (c->page_size)
@@ -58,10 +67,11 @@ static int check_page_size(struct lab_pool_config *c)
 /* What goes only with an owner for each frame. */
 static int check_owners(struct lab_pool_config *c)
 {
-	const char *what = c->flags & LAB_POOL_SHARED  ? "LAB_POOL_SHARED"
-			   : c->flags & LAB_POOL_BOUND ? "LAB_POOL_BOUND"
-			   : c->sample                 ? "sample"
-						       : NULL;
+	const char *what = c->flags & LAB_POOL_SHARED    ? "LAB_POOL_SHARED"
+			   : c->flags & LAB_POOL_BOUND   ? "LAB_POOL_BOUND"
+			   : c->flags & LAB_POOL_NUMBERS ? "LAB_POOL_NUMBERS"
+			   : c->sample                   ? "sample"
+							 : NULL;
 
 	if (what && c->flags & LAB_POOL_UNPROTECTED)
 		return lab_fail(EINVAL,

@@ -34,11 +34,12 @@ struct lab_pool_priv *lab_handle_new(const char *name)
 	return priv;
 }
 
-void lab_handle_know_arena(struct lab_pool_priv *priv)
+void lab_handle_know_arena(struct lab_pool_priv *priv, uint32_t flags)
 {
 	priv->pool.base = priv->arena.base;
 	priv->pool.frames = priv->arena.bytes >> LAB_FRAME_SHIFT;
-	priv->pool.bytes = priv->arena.bytes;
+	/* None that a device could have an address of. */
+	priv->pool.bytes = flags & LAB_POOL_NUMBERS ? 0 : priv->arena.bytes;
 	priv->pool.node = (uint32_t)priv->arena.node;
 }
 

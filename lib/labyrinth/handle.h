@@ -12,8 +12,8 @@
  * "pool-N". Return: NULL with a sentence. */
 struct lab_pool_priv *lab_handle_new(const char *name);
 
-/** lab_handle_know_arena() - its arena is there. */
-void lab_handle_know_arena(struct lab_pool_priv *priv);
+/** lab_handle_know_arena() - its arena is there. @flags: of the pool. */
+void lab_handle_know_arena(struct lab_pool_priv *priv, uint32_t flags);
 
 /** lab_handle_free() - the reverse of lab_handle_new(); closes the descriptors. */
 void lab_handle_free(struct lab_pool_priv *priv);

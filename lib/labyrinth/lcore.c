@@ -34,6 +34,9 @@ static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int key_error;
 
+/* How the program calls its threads; see lab_lcore_set_namer(). */
+static void (*namer)(char name[16]);
+
 /* The handle of each pool of this process, for a thread's end; guarded by lock. */
 static struct lab_pool *pool_of_id[LAB_MAX_POOLS];
 
@@ -124,10 +127,22 @@ int lab_lcore_watch_threads(void)
 	return 0;
 }
 
+static void name_slot(struct lab_slot *slot, unsigned lcore)
+{
+	/* Acquire: pairs with the release in lab_lcore_set_namer(), for what the function reads. */
+	void (*named)(char name[16]) = __atomic_load_n(&namer, __ATOMIC_ACQUIRE);
+	char name[16] = "";
+
+	if (named)
+		named(name);
+	if (!name[0])
+		snprintf(name, sizeof(name), "lcore-%u", lcore);
+	lab_label_set(&slot->name, name, sizeof(name));
+}
+
 static struct lab_cache *claim(struct lab_pool *pool)
 {
 	struct lab_pool_priv *priv = pool->priv;
-	char name[16];
 
 	if (lab_unlikely(priv->inherited || priv->observer)) {
 		lab_refuse_child(pool);
@@ -151,8 +166,7 @@ static struct lab_cache *claim(struct lab_pool *pool)
 			return NULL;
 		}
 		cache = lab_pool_cache(pool, lcore);
-		snprintf(name, sizeof(name), "lcore-%u", lcore);
-		lab_label_set(&priv->shared->slot[lcore].name, name, sizeof(name));
+		name_slot(&priv->shared->slot[lcore], lcore);
 		lab_store(&priv->shared->slot[lcore].since, (uint64_t)time(NULL));
 		priv->tls[lcore] = &lab_tls_cache[pool->id];
 		lab_tls_cache[pool->id] = cache;
@@ -199,6 +213,20 @@ int lab_lcore_unregister(struct lab_pool *pool)
 		return lab_fail(ENOENT, "this thread has no lcore in pool '%s'", pool->priv->name);
 	release(pool, cache);
 	return 0;
+}
+
+void lab_lcore_drain(struct lab_pool *pool)
+{
+	struct lab_cache *cache = lab_tls_cache[pool->id];
+
+	if (cache != &no_cache)
+		lab_cache_drain(pool, cache);
+}
+
+void lab_lcore_set_namer(void (*function)(char name[16]))
+{
+	/* Release: see name_slot(). */
+	__atomic_store_n(&namer, function, __ATOMIC_RELEASE);
 }
 
 void lab_lcore_know_pool(struct lab_pool *pool)

@@ -42,8 +42,11 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 					    .node = config->node,
 					    .dump = (config->flags & LAB_POOL_DUMP) != 0,
 					    .shared = (config->flags & LAB_POOL_SHARED) != 0};
-	int err = lab_arena_create(&priv->arena, &request);
+	int err;
 
+	if (config->flags & LAB_POOL_NUMBERS)
+		return lab_arena_reserve(&priv->arena, &request);
+	err = lab_arena_create(&priv->arena, &request);
 	if (!err || !(config->flags & LAB_POOL_FALLBACK) || config->page_size == LAB_PAGE_4K)
 		return err;
 	say_fallback(priv, lab_error_text());
@@ -112,13 +115,14 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 		return NULL;
 	priv->on_refusal = config.on_refusal;
 	priv->on_refusal_arg = config.on_refusal_arg;
-	if (user_config->page_size == 0 && config.page_size == LAB_PAGE_4K)
+	if (user_config->page_size == 0 && config.page_size == LAB_PAGE_4K &&
+	    !(config.flags & LAB_POOL_NUMBERS))
 		say_fallback(priv, "this kernel has no hugepages");
 	if (claim_name(priv, &config, &group))
 		goto free_handle;
 	if (make_arena(priv, &config))
 		goto free_name;
-	lab_handle_know_arena(priv);
+	lab_handle_know_arena(priv, config.flags);
 	if (make_tables(priv, &config, group))
 		goto free_arena;
 	lab_lcore_know_pool(&priv->pool);
@@ -242,7 +246,14 @@ size_t lab_pool_metadata_bytes(const struct lab_pool *pool)
 
 void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes)
 {
+	int none = (pool->priv->flags & LAB_POOL_NUMBERS) != 0;
+
 	if (bytes)
-		*bytes = pool->priv->arena.bytes;
-	return pool->base;
+		*bytes = none ? 0 : pool->priv->arena.bytes;
+	return none ? NULL : pool->base;
+}
+
+unsigned lab_pool_each(struct lab_pool *pools[LAB_MAX_POOLS])
+{
+	return lab_lcore_pools(pools);
 }

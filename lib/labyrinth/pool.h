@@ -126,7 +126,7 @@ struct lab_head {
 
 #define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
-#define LAB_LAYOUT 2u
+#define LAB_LAYOUT 3u
 
 /**
  * struct lab_plan - where each table lies in the mapping, from its beginning, and how large.
@@ -168,6 +168,7 @@ struct lab_shared {
 	uint64_t refused_nowhere[LAB_REFUSED_KINDS]; /* by threads without an lcore */
 	uint64_t reaped_frames;                      /* given back for processes that died */
 	uint64_t reaped_processes;
+	uint64_t retired; /* frames out of circulation, as their bytes say too */
 };
 
 /** Descriptors that a pool may keep; all are closed in a child of fork(). */

@@ -95,6 +95,12 @@ static void fill_in(struct lab_pool_priv *priv, uint32_t cache_frames)
 		lab_cache_init(&priv->cache[lcore - 1], lcore, cache_frames);
 	lab_depot_fill(&priv->bundles);
 	lab_depot_fill(&priv->depot);
+	if (priv->flags & LAB_POOL_NUMBERS) {
+		/* Until lab_numbers_add(). */
+		memset(priv->pool.state, LAB_STATE_RETIRED, priv->plan.frames);
+		priv->shared->retired = priv->plan.frames;
+		return;
+	}
 	fill_depot(&priv->depot, priv->plan.frames, (int)priv->plan.exclusive);
 }
 

@@ -214,8 +214,15 @@ static int survey(struct survey *s)
 	if (err)
 		return err;
 	lab_pool_stats(pool, &stats);
+	counted = pool->state ? lab_frame_table_count_state(pool->state, pool->frames,
+							    LAB_STATE_RETIRED)
+			      : 0;
+	if (counted != stats.retired)
+		return lab_fail(EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",
+				s->name, (unsigned long long)counted,
+				(unsigned long long)stats.retired);
 	/* Not stats.free, which is cut to what can be. */
-	counted = pool->frames + stats.flushed - stats.refilled;
+	counted = pool->frames - stats.retired + stats.flushed - stats.refilled;
 	if (counted != s->in_depot)
 		return lab_fail(EUCLEAN,
 				"pool '%s': the depot has %llu frames, and its counters say %lld",

@@ -258,6 +258,11 @@ static int map_pool(struct lab_domain_priv *d, struct lab_pool *pool, unsigned a
 	char what[LAB_NAME_MAX + 8];
 	int err;
 
+	if (pool->priv->flags & LAB_POOL_NUMBERS)
+		return lab_fail(EINVAL,
+				"pool '%s' cannot be mapped in domain '%s': it is a pool of "
+				"numbers, and has no memory",
+				pool->priv->name, d->name);
 	if (map->pool)
 		return lab_fail(EEXIST, "pool '%s' is mapped in domain '%s' already",
 				pool->priv->name, d->name);

@@ -71,16 +71,18 @@ static int read_head(int fd, const char *name, struct lab_head *head)
 static int check(const char *name, const struct lab_answer *answer, const int fds[LAB_MEET_FDS],
 		 struct lab_head *head)
 {
-	int64_t tables = sealed_length(fds[0], name);
-	int64_t arena = tables < 0 ? tables : sealed_length(fds[1], name);
+	int64_t tables = sealed_length(fds[0], name), arena = 0;
 	struct statfs fs;
-	int err = arena < 0 ? (int)arena : read_head(fds[0], name, head);
+	int err = tables < 0 ? (int)tables : read_head(fds[0], name, head), numbers;
 
-	if (!err)
-		err = lab_head_check(head, name, (uint64_t)tables, (uint64_t)arena);
+	if (err)
+		return err;
+	numbers = (head->flags & LAB_POOL_NUMBERS) != 0;
+	arena = numbers ? 0 : sealed_length(fds[1], name);
+	err = arena < 0 ? (int)arena : lab_head_check(head, name, (uint64_t)tables, (uint64_t)arena);
 	if (!err && (head->key != answer->key || strcmp(head->name, name) != 0))
 		err = lab_fail(EPROTO, "what was offered as pool '%s' is another", name);
-	if (!err && (fstatfs(fds[1], &fs) || fs.f_bsize != (long)1 << head->seg_shift))
+	if (!err && !numbers && (fstatfs(fds[1], &fs) || fs.f_bsize != (long)1 << head->seg_shift))
 		err = lab_fail(EPROTO,
 			       "the frames that were offered as pool '%s' are not on pages of the "
 			       "size that it says",
@@ -88,19 +90,22 @@ static int check(const char *name, const struct lab_answer *answer, const int fd
 	return err;
 }
 
-static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int fd, uint32_t flags)
+static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int fd,
+		   const struct lab_attach_config *config)
 {
 	const struct lab_arena_request request = {.owner = priv->name,
 						  .bytes = head->frames << LAB_FRAME_SHIFT,
 						  .page_size = (size_t)1 << head->seg_shift,
-						  .dump = (flags & LAB_POOL_DUMP) != 0};
-	int err = lab_arena_attach(&priv->arena, &request, fd);
+						  .dump = (config->flags & LAB_POOL_DUMP) != 0,
+						  .address = config->address};
+	int err = head->flags & LAB_POOL_NUMBERS ? lab_arena_reserve(&priv->arena, &request)
+						 : lab_arena_attach(&priv->arena, &request, fd);
 
 	if (err)
 		return err;
 	priv->arena.fd = fd;
-	lab_handle_know_arena(priv);
-	err = lab_tables_attach(priv, head, !(flags & LAB_POOL_FALLBACK));
+	lab_handle_know_arena(priv, head->flags);
+	err = lab_tables_attach(priv, head, !(config->flags & LAB_POOL_FALLBACK));
 	if (err)
 		lab_arena_destroy(&priv->arena);
 	return err;
@@ -141,8 +146,9 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config)
 	priv->on_refusal = config->on_refusal;
 	priv->on_refusal_arg = config->on_refusal_arg;
 	priv->fd[LAB_FD_TABLES] = fds[0];
-	if (map_all(priv, &head, fds[1], config->flags)) {
-		close(fds[1]);
+	if (map_all(priv, &head, fds[1], config)) {
+		if (fds[1] >= 0)
+			close(fds[1]);
 		lab_handle_free(priv);
 		return NULL;
 	}
@@ -181,7 +187,7 @@ struct lab_pool *lab_pool_observe(const char *name)
 		return NULL;
 	bytes = sealed_length(fds[0], name);
 	if (bytes < 0 || read_head(fds[0], name, &head) ||
-	    lab_head_check(&head, name, (uint64_t)bytes, head.frames << LAB_FRAME_SHIFT))
+	    lab_head_check(&head, name, (uint64_t)bytes, lab_head_memory(&head)))
 		goto close_it;
 	map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fds[0], 0);
 	if (map == MAP_FAILED) {

@@ -58,7 +58,7 @@ int lab_head_check(const struct lab_head *head, const char *name, uint64_t table
 	lab_tables_plan(&plan, head);
 	if (plan.bytes != tables)
 		return wrong(name, "tables' length", tables);
-	if (head->frames << LAB_FRAME_SHIFT != arena)
+	if (lab_head_memory(head) != arena)
 		return wrong(name, "frames' length", arena);
 	return 0;
 }

@@ -8,6 +8,12 @@
 
 #include "pool.h"
 
+/** lab_head_memory() - bytes of a pool's frames, of a description that may be wrong. */
+static inline uint64_t lab_head_memory(const struct lab_head *head)
+{
+	return head->flags & LAB_POOL_NUMBERS ? 0 : head->frames << LAB_FRAME_SHIFT;
+}
+
 /**
  * lab_head_check() - check a copy of a head, which nobody changes meanwhile.
  * @name: what was asked for, for messages.

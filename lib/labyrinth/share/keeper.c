@@ -34,13 +34,23 @@ struct lab_keeper {
 	gid_t group;
 };
 
+void lab_keeper_hold(struct lab_pool_priv *priv)
+{
+	pthread_mutex_lock(&priv->keeper->lock);
+}
+
+void lab_keeper_let_go(struct lab_pool_priv *priv)
+{
+	pthread_mutex_unlock(&priv->keeper->lock);
+}
+
 int64_t lab_keeper_reap(struct lab_pool_priv *priv)
 {
 	int64_t frames;
 
-	pthread_mutex_lock(&priv->keeper->lock);
+	lab_keeper_hold(priv);
 	frames = lab_process_reap_dead(priv, 0);
-	pthread_mutex_unlock(&priv->keeper->lock);
+	lab_keeper_let_go(priv);
 	return frames;
 }
 
@@ -63,7 +73,8 @@ static void give(const struct lab_pool_priv *priv, int fd, int read_only)
 		say_no(fd, -fds[0], lab_error_text());
 		return;
 	}
-	lab_meet_answer(fd, &answer, fds, read_only ? 1 : 2);
+	/* A pool of numbers has no memory to hand over. */
+	lab_meet_answer(fd, &answer, fds, read_only || fds[1] < 0 ? 1 : 2);
 	close(fds[0]);
 }
 

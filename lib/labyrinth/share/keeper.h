@@ -23,6 +23,11 @@ int lab_keeper_start(struct lab_pool_priv *priv, gid_t group);
 /** lab_keeper_stop() - end it, and wait for that. */
 void lab_keeper_stop(struct lab_pool_priv *priv);
 
+/** lab_keeper_hold(), lab_keeper_let_go() - no thread of this process reaps meanwhile, and the
+ * caller may take the lock of the table of processes. */
+void lab_keeper_hold(struct lab_pool_priv *priv);
+void lab_keeper_let_go(struct lab_pool_priv *priv);
+
 /** lab_keeper_reap() - reap now. Return: frames. */
 int64_t lab_keeper_reap(struct lab_pool_priv *priv);
 

@@ -43,7 +43,7 @@ static int permit(const struct lab_pool_priv *priv, gid_t group)
 {
 	const int fds[] = {priv->fd[LAB_FD_TABLES], priv->arena.fd};
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && fds[i] >= 0; i++) {
 		if ((group != (gid_t)-1 && fchown(fds[i], (uid_t)-1, group)) ||
 		    fchmod(fds[i], group == (gid_t)-1 ? 0600 : 0660))
 			return lab_fail(errno,

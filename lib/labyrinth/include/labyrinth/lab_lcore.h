@@ -41,6 +41,26 @@ int lab_lcore_register(struct lab_pool *pool, const char *name);
  */
 int lab_lcore_unregister(struct lab_pool *pool);
 
+/**
+ * lab_lcore_drain() - return the calling thread's cached frames to the depot, and keep its slot.
+ * @pool: the pool.
+ *
+ * For a thread that will not need them for a while, where others may.
+ *
+ * Lock-free, no system call.
+ */
+void lab_lcore_drain(struct lab_pool *pool);
+
+/**
+ * lab_lcore_set_namer() - how threads are called that nobody has named.
+ * @namer: is called on such a thread, on the data path, when it gets its slot in a pool; writes at
+ *	most 15 characters and a zero, or an empty text for "lcore-N". Must not sleep. NULL for
+ *	none. It is for whoever knows threads by another name, as DPDK does.
+ *
+ * Thread-safe.
+ */
+void lab_lcore_set_namer(void (*namer)(char name[16]));
+
 /** lab_lcore_id() - the calling thread's lcore in @pool, 1..LAB_MAX_LCORES; 0 if it has none. */
 static inline unsigned lab_lcore_id(const struct lab_pool *pool)
 {

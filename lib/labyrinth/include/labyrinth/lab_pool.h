@@ -34,6 +34,8 @@ extern "C" {
  * @LAB_POOL_SHARED: other processes may attach, see lab_share.h. Needs a name.
  * @LAB_POOL_BOUND: a frame is bound to the lcore that holds it: only that one may free, lend or
  *	transfer it. By default any thread of the process may.
+ * @LAB_POOL_NUMBERS: the pool has no memory. It hands out numbers, for objects that lie elsewhere:
+ *	see lab_numbers.h.
  */
 enum lab_pool_flags {
 	LAB_POOL_UNPROTECTED = 1 << 0,
@@ -42,7 +44,8 @@ enum lab_pool_flags {
 	LAB_POOL_IOVA_VA = 1 << 3,
 	LAB_POOL_SHARED = 1 << 4,
 	LAB_POOL_BOUND = 1 << 5,
-	LAB_POOL_KNOWN = (1 << 6) - 1,
+	LAB_POOL_NUMBERS = 1 << 6,
+	LAB_POOL_KNOWN = (1 << 7) - 1,
 };
 
 /**
@@ -208,9 +211,19 @@ size_t lab_pool_metadata_bytes(const struct lab_pool *pool);
  * @pool: the pool.
  * @bytes: receives the length; may be NULL.
  *
- * Return: the first frame. The allocator's own tables are never inside the range.
+ * Return: the first frame; or NULL, and a length of 0, if the pool has no memory
+ * (LAB_POOL_NUMBERS). The allocator's own tables are never inside the range.
  */
 void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes);
+
+/**
+ * lab_pool_each() - the pools of this process, those that it only observes left out.
+ * @pools: room for LAB_MAX_POOLS.
+ *
+ * Return: how many. Thread-safe, but says nothing of how long they live: for who creates and
+ * destroys the pools, or keeps others from it meanwhile. May sleep.
+ */
+unsigned lab_pool_each(struct lab_pool *pools[LAB_MAX_POOLS]);
 
 #ifdef __cplusplus
 }

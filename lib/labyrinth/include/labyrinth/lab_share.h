@@ -37,6 +37,8 @@ extern "C" {
  *in struct lab_pool_config. What else the pool is like, its creator has said.
  * @group: believe who answers for the pool if it is a member of this group; NULL: only the same
  *	user, or root.
+ * @address: where the frames shall be, for programs that pass pointers to each other; NULL: anywhere.
+ *	Something else may be there already (EEXIST).
  * @on_refusal, @on_refusal_arg: as in struct lab_pool_config.
  */
 struct lab_attach_config {
@@ -44,6 +46,7 @@ struct lab_attach_config {
 	uint32_t lcores;
 	uint32_t flags;
 	const char *group;
+	void *address;
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;
 };

@@ -48,7 +48,7 @@ struct subject {
 	size_t (*beside)(void *pool);
 };
 
-#define SUBJECTS_MAX 8
+#define SUBJECTS_MAX 10
 
 /* All subjects of this build, in the order of the columns. */
 extern const struct subject *const subjects[];
@@ -59,7 +59,7 @@ const struct subject *subject_find(const char *name);
 extern const struct subject subject_labyrinth, subject_labyrinth_unprotected,
 	subject_labyrinth_shared;
 extern const struct subject subject_rte_ring, subject_rte_ring_rts, subject_rte_stack,
-	subject_rte_lf_stack;
+	subject_rte_lf_stack, subject_rte_labyrinth, subject_rte_labyrinth_frames;
 extern const struct subject subject_bare;
 
 #endif

@@ -37,8 +37,9 @@ static int check_page_size(struct lab_pool_config *c)
 
 	if (c->flags & LAB_POOL_NUMBERS) {
 		if (c->page_size || c->node != LAB_NODE_ANY)
-			return lab_fail(EINVAL, "%s is set, which means nothing in a pool with "
-						"LAB_POOL_NUMBERS: it has no memory",
+			return lab_fail(EINVAL,
+					"%s is set, which means nothing in a pool with "
+					"LAB_POOL_NUMBERS: it has no memory",
 					c->page_size ? "page_size" : "node");
 		c->page_size = LAB_PAGE_4K;
 		return 0;

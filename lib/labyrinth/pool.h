@@ -228,6 +228,12 @@ static inline int lab_pool_has_homes(const struct lab_pool_priv *priv)
 	return (priv->flags & LAB_POOL_SHARED) || priv->sample;
 }
 
+/** lab_pool_began_with() - how many frames the depot had when the pool was made. */
+static inline uint64_t lab_pool_began_with(const struct lab_pool *pool)
+{
+	return pool->priv->flags & LAB_POOL_NUMBERS ? 0 : pool->frames;
+}
+
 /** lab_pool_self() - the calling process's entry. */
 static inline struct lab_process *lab_pool_self(const struct lab_pool *pool)
 {

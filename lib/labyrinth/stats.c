@@ -103,14 +103,14 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 		st->lcores += lab_load(&shared->slot[lcore].taken);
 	}
 	/*
-	 * The depot began with all frames but the retired ones. While lcores work their counters are read at different
+	 * While lcores work their counters are read at different
 	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
 	 * left, so that they add up in every snapshot. Not the lent ones: nobody may overlook
 	 * those.
 	 */
 	st->total = pool->frames;
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);
-	st->free = rest + st->flushed - st->refilled;
+	st->free = lab_pool_began_with(pool) + st->flushed - st->refilled;
 	st->lent = cut(lent, &rest);
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);

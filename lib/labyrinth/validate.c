@@ -218,11 +218,11 @@ static int survey(struct survey *s)
 							    LAB_STATE_RETIRED)
 			      : 0;
 	if (counted != stats.retired)
-		return lab_fail(EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",
-				s->name, (unsigned long long)counted,
-				(unsigned long long)stats.retired);
+		return lab_fail(
+			EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",
+			s->name, (unsigned long long)counted, (unsigned long long)stats.retired);
 	/* Not stats.free, which is cut to what can be. */
-	counted = pool->frames - stats.retired + stats.flushed - stats.refilled;
+	counted = lab_pool_began_with(pool) + stats.flushed - stats.refilled;
 	if (counted != s->in_depot)
 		return lab_fail(EUCLEAN,
 				"pool '%s': the depot has %llu frames, and its counters say %lld",

@@ -352,8 +352,8 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	/* It may have died between the bytes and the counter (numbers.c), which is put right under
 	 * the table's lock. */
 	if (strays)
-		lab_store(&shared->retired,
-			  lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_RETIRED));
+		lab_store(&shared->retired, lab_frame_table_count_state(pool->state, pool->frames,
+									LAB_STATE_RETIRED));
 	lab_site_forget(pool->priv, lab_load(&dead->id));
 	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
 		lab_store_release(&shared->slot[lcore].taken, 0u);

@@ -75,8 +75,8 @@ static inline struct lab_pool *side_pool(struct common *common)
  * Return: 0; or a negative errno, and the log says why. */
 int side_create(struct rte_mempool *mp);
 
-/** side_destroy() - the reverse. Return: how many objects were in use. */
-int64_t side_destroy(struct rte_mempool *mp);
+/** side_destroy() - the reverse. */
+void side_destroy(struct rte_mempool *mp);
 
 /** side_shares() - 1 if there may be other processes of this DPDK program. */
 int side_shares(void);

@@ -153,6 +153,7 @@ struct lab_plan {
 	uint32_t magazines;
 	uint32_t bundles;
 	uint32_t sites;
+	uint32_t sets; /* of the depot: 1 in a pool without caches */
 };
 
 /**

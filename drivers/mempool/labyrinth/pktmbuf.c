@@ -68,12 +68,10 @@ static int check(const struct wanted *w)
 
 static int make_pool(struct wanted *w)
 {
-	unsigned cache = RTE_MIN((w->cache_size + 63) / 64 * 64, 512u);
 	char shared[LAB_NAME_MAX];
 	struct lab_pool_config config = {
 		.name = w->name,
 		.frames = w->n,
-		.cache_frames = cache ? cache : 64,
 		.node = w->socket == SOCKET_ID_ANY ? LAB_NODE_ANY : LAB_NODE(w->socket),
 		.max_lcores = side_max_lcores(),
 		.flags = w->flags & LAB_RTE_FALLBACK ? LAB_POOL_FALLBACK : 0,
@@ -81,7 +79,7 @@ static int make_pool(struct wanted *w)
 	};
 	int err;
 
-	w->frames.exact = cache == 0 || cache * 3 / 2 > w->n;
+	side_set_cache(&config, w->cache_size, w->n);
 	if (rte_eal_iova_mode() == RTE_IOVA_VA)
 		config.flags |= LAB_POOL_IOVA_VA;
 	if (side_shares()) {

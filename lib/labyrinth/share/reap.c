@@ -20,6 +20,7 @@
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
+#include "exact.h"
 #include "frame_table.h"
 #include "hand.h"
 #include "share/reap.h"
@@ -197,10 +198,28 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 	}
 }
 
+/* Without caches: what it was just moving goes back to the set, all else has a byte that names it.
+ */
+static void mend_exact(struct lab_pool *pool, const struct lab_process *dead)
+{
+	for (uint32_t i = 0; i < pool->depot->magazines; i++) {
+		int lcore =
+			LAB_MAGAZINE_LCORE(lab_load(&lab_depot_magazine(pool->depot, i)->where));
+
+		if (lcore > 0 && lab_process_has(dead, (unsigned)lcore))
+			lab_exact_mend(pool, i, (unsigned)lcore);
+	}
+	lab_depot_mend(pool->depot);
+}
+
 static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 {
 	unsigned end = dead->first + dead->lcores;
 
+	if (pool->priv->flags & LAB_POOL_EXACT) {
+		mend_exact(pool, dead);
+		return;
+	}
 	for (unsigned lcore = dead->first; lcore < end; lcore++) {
 		finish_counting(pool, lcore);
 		name_cached(pool, dead, lcore);
@@ -241,6 +260,24 @@ static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct l
 	return taken - len;
 }
 
+/* The same without caches: the frames go back one by one. */
+static int64_t take_exact(struct lab_pool *pool, const uint8_t *whose, unsigned lcore)
+{
+	int64_t all = 0;
+
+	for (uint64_t i = 0; i < pool->frames; i++) {
+		uint8_t state = lab_load(&pool->state[i]);
+
+		if (!whose[state] ||
+		    !__atomic_compare_exchange_n(&pool->state[i], &state, LAB_STATE_FREED(lcore), 0,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		lab_exact_put(pool, (uint32_t)i, lcore);
+		all++;
+	}
+	return all;
+}
+
 /* Which states name the process; and, with @strays, which name an lcore that no process has. */
 static void list_states(const struct lab_pool *pool, const struct lab_process *process, int strays,
 			uint8_t whose[256])
@@ -264,6 +301,8 @@ static int64_t take_named(struct lab_pool *pool, struct lab_process *process, in
 	int err;
 
 	list_states(pool, process, strays, whose);
+	if (pool->priv->flags & LAB_POOL_EXACT)
+		return take_exact(pool, whose, process->first);
 	process->base = (uint64_t)(uintptr_t)pool->base;
 	for (uint64_t i = 0; i < pool->frames; i += LAB_BLOCK_FRAMES) {
 		err = lab_cache_make_room(pool, c, LAB_BLOCK_FRAMES);

@@ -78,12 +78,12 @@ start() {
 		--total-num-mbufs=4096 --mbcache="$3" --forward-mode=io </tmp/enter >"$said" 2>&1 &
 	pid=$!
 	exec 7>/tmp/enter
-	for ((i = 0; i < 400; i++)); do
-		! grep -q "Press enter to exit" "$said" || break
+	for ((i = 0; i < 200; i++)); do
+		[[ $(<"$said") != *"Press enter to exit"* ]] || break
 		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.1
+		sleep 0.2
 	done
-	if ! grep -q "Press enter to exit" "$said"; then
+	if [[ $(<"$said") != *"Press enter to exit"* ]]; then
 		cat "$said"
 		kill -KILL "$pid" 2>/dev/null || true
 		pid=

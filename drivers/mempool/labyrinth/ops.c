@@ -182,7 +182,12 @@ static __attribute__((noinline)) int dequeue_any(struct rte_mempool *mp, void **
 {
 	struct common *common = common_of(mp);
 	struct lab_pool *pool = ready(common);
-	int err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
+	int err;
+
+	/* Before anything is written: who asks for so many has no room for them. */
+	if (n > common->objects.count)
+		return -ENOBUFS;
+	err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
 
 	if (err)
 		return err == -ENOMEM ? -ENOBUFS : err;

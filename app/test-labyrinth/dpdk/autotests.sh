@@ -75,7 +75,7 @@ autotest_list() {
 		read -r test needs options <<<"$line"
 		needs=${needs#-}
 		# shellcheck disable=SC2086 # lists
-		skipped "autotest: $test" hugepages ${needs//,/ } ||
+		skipped "autotest: $test" ${needs//,/ } ||
 			autotest "autotest: $test" "$test" -- --in-memory $options
 	done
 }
@@ -87,21 +87,26 @@ hugetlbfs_entry() {
 	entry=(unshare -m bash -c 'mount -t hugetlbfs -o pagesize=2M none "$0" && "$@"' "$work/huge")
 }
 
-# Other ways to start DPDK: where addresses are virtual or physical, without hugepages, and as a primary
-# process with files, which others can join. pdump's secondary process is this one's child, without the
-# plug-in.
-autotest_modes() {
-	local test mode entry
+autotests_without_hugepages() {
+	local test
 	for test in mempool mbuf; do
-		for mode in va pa; do
-			skipped "autotest: $test, IOVA as ${mode^^}" hugepages root ||
-				autotest "autotest: $test, IOVA as ${mode^^}" "$test" -- --in-memory --iova-mode="$mode"
-		done
 		autotest "autotest: $test, without hugepages" "$test" -- --no-huge
+	done
+}
+
+# Other ways to start DPDK: where addresses are virtual or physical, and as a primary process with files,
+# which others can join. pdump's secondary process is this one's child, and gets neither -d nor the ops' name.
+autotest_modes() {
+	local test entry
+	for test in mempool mbuf; do
+		autotest "autotest: $test, IOVA as VA" "$test" -- --in-memory --iova-mode=va
+		# Only root learns physical addresses.
+		skipped "autotest: $test, IOVA as PA" root ||
+			autotest "autotest: $test, IOVA as PA" "$test" -- --in-memory --iova-mode=pa
 	done
 	hugetlbfs_entry
 	for test in mempool mbuf pdump; do
-		skipped "autotest: $test, with files on a hugetlbfs" hugepages hugetlbfs ||
+		skipped "autotest: $test, with files on a hugetlbfs" hugetlbfs ||
 			autotest "autotest: $test, with files on a hugetlbfs" "$test" "${entry[@]}" -- \
 				--huge-dir "$work/huge"
 	done
@@ -111,4 +116,5 @@ autotests_run() {
 	autotest_list "${autotests[@]}"
 	[ -z "${LONG-}" ] || autotest_list "${autotests_long[@]}"
 	autotest_modes
+	autotests_without_hugepages
 }

@@ -71,12 +71,12 @@ measure() {
 	[ "$(pmd_total $name RX)" -gt 0 ]
 }
 
-# rates_row TITLE NEEDS COMMAND: all rounds' samples come from here, one round at a time.
+# rates_round ROUND: a sample of each row with each of the ops.
 rates_round() {
 	local round=$1 line row needs command i rival
 	for line in "${rows[@]}"; do
 		IFS='|' read -r row needs command <<<"$line"
-		[ -z "$(lacking hugepages $needs)" ] || continue
+		[ -z "$(lacking $needs)" ] || continue
 		for ((i = 0; i < ${#rivals[@]}; i++)); do
 			rival=${rivals[(i + round) % ${#rivals[@]}]}
 			measure "$row" "$rival" $command || say "$row|$rival" >>"$work/idle"
@@ -90,9 +90,8 @@ rates_report() {
 		-v rivals="${rivals[*]}" '
 		{ value[$1, $2, ++count[$1, $2]] = $3 }
 		function median(row, rival, n) {
-			n = count[row, rival]
-			return n % 2 ? value[row, rival, (n + 1) / 2] :
-				(value[row, rival, n / 2] + value[row, rival, n / 2 + 1]) / 2
+			n = count[row, rival] + 1
+			return (value[row, rival, int(n / 2)] + value[row, rival, int((n + 1) / 2)]) / 2
 		}
 		END {
 			printf "%-30s %-12s %10s %12s %3s\n", "", "ops", "Mpps", "/ring_mp_mc", "n"
@@ -115,14 +114,14 @@ rates_run() {
 	local round line row needs rival
 	: >"$samples"
 	: >"$work/idle"
-	if [ -z "$(lacking hugepages netns xsk net_af_xdp)" ]; then
+	if [ -z "$(lacking netns xsk net_af_xdp)" ]; then
 		pair_up "$ns_middle" || true
 	fi
 	for ((round = 0; round < rounds; round++)); do rates_round "$round"; done
 	for line in "${rows[@]}"; do
 		IFS='|' read -r row needs _ <<<"$line"
 		# shellcheck disable=SC2086 # a list
-		skipped "rates: $row" hugepages $needs && continue
+		skipped "rates: $row" $needs && continue
 		for rival in "${rivals[@]}"; do
 			check "rates: $row: $rival forwards, in each of $rounds rounds" \
 				test "$(grep -cxF "$row|$rival" "$work/idle")" -eq 0

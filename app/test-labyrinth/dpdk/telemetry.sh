@@ -14,7 +14,7 @@ telemetry_run() {
 	local title="telemetry: /labyrinth/list" log answer status=0
 
 	log=$(pmd_log telemetry)
-	skipped "$title" hugepages net_null dpdk-telemetry.py && return
+	skipped "$title" net_null dpdk-telemetry.py && return
 	if ! pmd_start telemetry - "${plug[@]}" "${null_ports[@]}" --lcores "$lcores_ab" -m 128 -- "${mbufs[@]}"; then
 		not_ok "$title" "$log"
 	else

@@ -69,7 +69,8 @@ lacking() {
 				{ say "a private hugetlbfs cannot be mounted here (it needs root)" && return; }
 			;;
 		netns)
-			have ip && have ethtool || { say "iproute2 or ethtool is not installed" && return; }
+			have ip && have ethtool && have ping ||
+				{ say "iproute2, ethtool or iputils-ping is not installed" && return; }
 			unshare -n true 2>/dev/null ||
 				{ say "a network namespace cannot be made here (it needs root)" && return; }
 			;;

@@ -15,11 +15,12 @@ telemetry_run() {
 
 	log=$(pmd_log telemetry)
 	skipped "$title" net_null dpdk-telemetry.py && return
-	if ! pmd_start telemetry - "${plug[@]}" "${null_ports[@]}" --lcores "$lcores_ab" -m 128 -- "${mbufs[@]}"; then
+	if ! pmd_start telemetry - "${plug[@]}" "${null_ports[@]}" --lcores "$lcores_ab" -m 128 \
+		-- "${mbufs[@]}"; then
 		not_ok "$title" "$log"
 	else
 		pmd_say telemetry start
-		expect "telemetry: testpmd answers" "$log" telemetry /ethdev/list
+		expect "telemetry: testpmd answers" "$log" test "$(telemetry /ethdev/list)"
 		if telemetry / | grep -qF '"/labyrinth/list"'; then
 			answer=$(telemetry /labyrinth/list)
 			say "# $answer"

@@ -53,20 +53,32 @@ wire_up() {
 
 wire_down() { ns_del "$ns_west" "$ns_east" "$ns_middle"; }
 
+# in_background FILE COMMAND...: runs until stopped, and writes to FILE; its id is ${children[-1]}.
+in_background() {
+	local file=$1
+	shift
+	timeout -k 5 60 "$@" >"$file" 2>&1 &
+	children+=($!)
+}
+
 # wire_udp PACKETS WINDOW: the west sends them, the east's echo returns them, and the west compares each
 # byte by byte. Through the wire each goes twice.
+#
+# Under load net_af_xdp leaves a burst in the kernel's ring until it sends the next one, with any mempool
+# ops; without pings beside them a window's last packets may wait for ever.
 wire_udp() {
-	local echo status=0 i
-	ip netns exec "$ns_east" timeout -k 5 60 python3 "$dpdk_dir/udp-echo.py" 7 >"$work/echo" 2>&1 &
-	echo=$!
-	children+=("$echo")
+	local status=0 i
+	in_background "$work/echo" ip netns exec "$ns_east" python3 "$dpdk_dir/udp-ends.py" echo 7
 	for ((i = 0; i < 100; i++)); do
 		[ ! -s "$work/echo" ] || break
 		sleep 0.05
 	done
-	attended ip netns exec "$ns_west" timeout -k 5 40 \
-		"$test_dir/gcc/app/test-labyrinth/net/udp-client" "$wire_east_ip" 7 "$1" "$2" || status=$?
-	stop "$echo" || true
-	unset 'children[-1]'
+	in_background "$work/ping" ip netns exec "$ns_west" ping -q -i 0.02 "$wire_east_ip"
+	attended ip netns exec "$ns_west" timeout -k 5 50 \
+		python3 "$dpdk_dir/udp-ends.py" send "$wire_east_ip" 7 "$1" "$2" || status=$?
+	for i in ping echo; do
+		stop "${children[-1]}" || true
+		unset 'children[-1]'
+	done
 	return "$status"
 }

@@ -10,6 +10,15 @@ pmd_limit=60 # seconds, for whatever one does
 
 pmd_log() { say "$log_dir/dpdk-$1.log"; }
 
+# While it takes commands it does not heed SIGTERM.
+pmd_leave() {
+	local name
+	for name in "${!pmd_pid[@]}"; do
+		! kill -0 "${pmd_pid[$name]}" 2>/dev/null || pmd_say "$name" quit
+	done
+}
+at_exit pmd_leave
+
 # pmd_start NAME NAMESPACE|- EAL-OPTION... -- OPTION...: starts one and waits until it takes commands.
 pmd_start() {
 	local name=$1 namespace=$2 enter=() eal=() pipe log
@@ -28,7 +37,7 @@ pmd_start() {
 	pmd_pipe[$name]=$pipe
 	# In a folder without a file of the plug-in's name, or else EAL takes that as a path; by lines, for
 	# who waits for one.
-	(cd "$work" && exec "${enter[@]}" timeout -k 5 "$pmd_limit" stdbuf -oL dpdk-testpmd --in-memory --no-pci \
+	(cd "$work" && exec "${enter[@]}" timeout -k 2 "$pmd_limit" stdbuf -oL dpdk-testpmd --in-memory --no-pci \
 		--file-prefix="lab-$$-$name" "${eal[@]}" -- -i --no-mlockall --disable-link-check "$@") \
 		<"$work/$name" >"$log" 2>&1 {pipe}>&- &
 	pmd_pid[$name]=$!
@@ -67,6 +76,7 @@ pmd_end() {
 	done
 	children=("${children[@]}")
 	rm -f "$work/$name"
+	unset "pmd_pid[$name]" "pmd_pipe[$name]"
 	return "$status"
 }
 

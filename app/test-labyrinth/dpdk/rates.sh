@@ -127,7 +127,11 @@ rates_run() {
 				test "$(grep -cxF "$row|$rival" "$work/idle")" -eq 0
 		done
 	done
-	rates_report >"$rates_table"
+	# Two processes or CPUs that hand packets to each other stand still while one is not running.
+	{
+		rates_report
+		say "load average at the end: $(cut -d' ' -f1 /proc/loadavg); above ${#cpus[@]}, single rounds say little"
+	} >"$rates_table"
 	sed 's/^/# /' "$rates_table"
 	[ "${#namespaces[@]}" -eq 0 ] || ns_del "$ns_middle"
 }

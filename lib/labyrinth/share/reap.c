@@ -160,18 +160,35 @@ static void take_magazines(struct lab_pool *pool, const struct lab_process *dead
 	}
 }
 
+/*
+ * A frame that a bundle of the dead lists, and that may have left it long ago and be in a bundle of
+ * a survivor's now: home[] still says this one's number then until the survivor writes its own, which
+ * it does before it writes the byte. So the byte is read first: a byte that says "bundled" has its
+ * own bundle's number in home[], or a later one.
+ *
+ * Nothing changes between the two and the compare-and-swap if home[] says @number. Only who has the
+ * descriptor writes that number (who gives a frame away, or samples it, writes one with a top bit,
+ * see home.h), and that was the dead. So the byte that was read is of this bundle, too, and frames
+ * leave a bundle by its holder's lcores only: the dead's. Who reaps has the dead's lock, alone.
+ */
+static void take_out(struct lab_pool *pool, uint32_t frame, uint32_t number, unsigned lcore)
+{
+	uint8_t expected = LAB_STATE_BUNDLED;
+
+	/* Acquire: pairs with the release in lab_bundle_form(), for home[]. */
+	if (__atomic_load_n(&pool->state[frame], __ATOMIC_ACQUIRE) == LAB_STATE_BUNDLED &&
+	    lab_load(&pool->home[frame]) == number)
+		__atomic_compare_exchange_n(&pool->state[frame], &expected, LAB_STATE_FREED(lcore),
+					    0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 /* A bundle of the dead, or one that it was just making: its frames go singly from here on. */
 static void dissolve(struct lab_pool *pool, struct lab_bundle *bundle, uint32_t number,
 		     unsigned lcore)
 {
 	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++) {
-		uint32_t frame = bundle->frame[i];
-		uint8_t expected = LAB_STATE_BUNDLED;
-
-		if (frame < pool->frames && lab_load(&pool->home[frame]) == number)
-			__atomic_compare_exchange_n(&pool->state[frame], &expected,
-						    LAB_STATE_FREED(lcore), 0, __ATOMIC_RELAXED,
-						    __ATOMIC_RELAXED);
+		if (bundle->frame[i] < pool->frames)
+			take_out(pool, bundle->frame[i], number, lcore);
 	}
 	lab_store_release(&bundle->where, LAB_MAGAZINE_OF(lcore));
 	lab_store(&bundle->left, 0u);

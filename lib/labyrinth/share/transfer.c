@@ -132,7 +132,7 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 		refuse_owner(pool, to);
 		return 0;
 	}
-	self = lab_pool_self(pool)->id;
+	self = lab_home_given(lab_pool_self(pool)->id);
 	while (done < n && pass(pool, c, frames[done], state, self))
 		done++;
 	if (done < n)
@@ -164,12 +164,16 @@ unsigned lab_accept(struct lab_pool *pool, void *const *frames, unsigned n)
 /* 1 if a frame is at home because a process gave it that has gone. */
 static int is_orphan(const struct lab_pool *pool, uint64_t frame)
 {
-	uint32_t from;
+	uint32_t from, id;
 
 	if (lab_load(&pool->state[frame]) != LAB_STATE_HELD(pool->priv->home))
 		return 0;
 	from = lab_load(&pool->home[frame]);
-	return !(from & LAB_HOME_SITE) && !lab_process_is_active(pool, from);
+	if ((from & (LAB_HOME_SITE | LAB_HOME_GIVEN)) != LAB_HOME_GIVEN)
+		return 0;
+	/* The slot is in the low bits, as in an id. */
+	id = lab_load(&process_at(pool, from)->id);
+	return lab_home_given(id) != from || !lab_process_is_active(pool, id);
 }
 
 int64_t lab_reclaim(struct lab_pool *pool)

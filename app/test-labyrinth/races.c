@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * What one process does between two instructions of another. A page of the tables is taken away from
+ * one mapping of them, so that the next access there stops its thread; what the others do meanwhile
+ * is done by the signal's handler, which then gives the page back.
+ */
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "bundle.h"
+#include "cache.h"
+#include "frame_table.h"
+#include "lcore.h"
+#include "pool.h"
+#include "shared.h"
+#include "share/process.h"
+#include "share/reap.h"
+
+TestSuite(races, .timeout = 60, .init = shared_begin);
+
+static struct {
+	char *page;
+	pid_t thread;
+	void (*meanwhile)(void);
+} trap;
+
+static void *page_of(const void *at)
+{
+	return (void *)((uintptr_t)at & ~(uintptr_t)4095);
+}
+
+static void on_trap(int signal, siginfo_t *info, void *unused)
+{
+	void (*meanwhile)(void) = trap.meanwhile;
+
+	(void)unused;
+	if (page_of(info->si_addr) != (void *)trap.page)
+		raise(SIGABRT);
+	/* A keeper waits until the page is back. */
+	if ((pid_t)syscall(SYS_gettid) != trap.thread || signal != SIGSEGV) {
+		usleep(1000);
+		return;
+	}
+	mprotect(trap.page, 4096, PROT_READ | PROT_WRITE);
+	trap.meanwhile = NULL;
+	meanwhile();
+}
+
+/* The next access of this thread to the page of @at lets @meanwhile happen first. */
+static void set_trap(void *at, void (*meanwhile)(void))
+{
+	const struct sigaction action = {.sa_sigaction = on_trap,
+					 .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	trap.page = page_of(at);
+	trap.thread = (pid_t)syscall(SYS_gettid);
+	trap.meanwhile = meanwhile;
+	sigaction(SIGSEGV, &action, NULL);
+	cr_assert_eq(mprotect(trap.page, 4096, PROT_NONE), 0);
+}
+
+/* ---- a frame has left the dead process's bundle, and a survivor just makes one of it ---- */
+
+#define FIRST 6144u /* its byte is on a page of the frame table that has nothing else */
+
+static struct lab_pool *pool;
+static struct lab_cache *survivor;
+static uint32_t members[LAB_BLOCK_FRAMES], survivors_bundle;
+
+/* 32 frames, from the @at-th on, as loose ones in an lcore's cache. */
+static void loose(uint32_t at, const struct lab_cache *c, uint32_t *number)
+{
+	for (uint32_t i = 0; i < LAB_BLOCK_FRAMES; i++) {
+		number[i] = at + i;
+		pool->state[number[i]] = c->freed;
+	}
+}
+
+static void form(void)
+{
+	cr_assert_eq(lab_bundle_form(pool, survivor, members, &survivors_bundle), 1);
+}
+
+Test(races, a_survivors_new_bundle_is_not_dissolved)
+{
+	struct lab_pool_config config = {.name = "private",
+					 .frames = 12288,
+					 .page_size = LAB_PAGE_4K,
+					 .max_lcores = 4,
+					 .flags = LAB_POOL_FALLBACK};
+	uint32_t number[LAB_BLOCK_FRAMES], entry;
+	struct lab_process *dead;
+	struct lab_cache *victim;
+
+	pool = pool_of(&config);
+	dead = &pool->priv->shared->process[1];
+	*dead = (struct lab_process){
+		.state = LAB_PROCESS_ACTIVE, .first = 3, .lcores = 2, .id = 33};
+	survivor = lab_pool_cache(pool, 1);
+	victim = lab_pool_cache(pool, 4);
+	loose(FIRST, victim, number);
+	cr_assert_eq(lab_bundle_form(pool, victim, number, &entry), 1);
+	/* The first frame leaves it singly, and is loose in the survivor's cache, with 31 others. */
+	lab_bundle_at(pool, entry & ~LAB_BUNDLE)->left--;
+	loose(FIRST + 1024, survivor, members);
+	members[0] = FIRST;
+	pool->state[FIRST] = survivor->freed;
+	set_trap(&pool->state[FIRST], form);
+	cr_assert_geq(lab_reap_process(pool, dead, 0), 31, "%s", lab_error_text());
+	cr_assert_null(trap.meanwhile);
+	cr_assert_eq(pool->state[FIRST], LAB_STATE_BUNDLED);
+	cr_assert_eq(pool->home[FIRST], survivors_bundle & ~LAB_BUNDLE);
+	/* Its frames never were the depot's, so nothing more can be said of the pool. */
+	shared_end();
+}

@@ -114,3 +114,110 @@ Test(races, a_survivors_new_bundle_is_not_dissolved)
 	/* Its frames never were the depot's, so nothing more can be said of the pool. */
 	shared_end();
 }
+
+/* ---- somebody absolves a device of the dead ---- */
+
+static struct lab_pool *mine, *yours;
+
+static void by_counters_as_by_bytes(uint64_t lent, uint64_t quarantined)
+{
+	struct lab_pool_stats stats;
+
+	lab_pool_stats(mine, &stats);
+	cr_assert_eq(stats.quarantined, quarantined);
+	conserved(mine, 0, lent);
+	cr_assert_eq(lab_pool_validate(mine), 0, "%s", lab_error_text());
+}
+
+static void kill_who_lends(void)
+{
+	struct other *other = other_start(other_holds);
+
+	other_kill(other);
+	lab_pool_reap(mine);
+	by_counters_as_by_bytes(8, 8);
+}
+
+Test(races, who_absolves_may_leave)
+{
+	mine = shared_pool(0);
+	kill_who_lends();
+	yours = attach_as("shared");
+	cr_assert_eq(lab_device_absolve(yours, "device"), 8);
+	by_counters_as_by_bytes(0, 0);
+	cr_assert_eq(lab_pool_destroy(yours), 0);
+	by_counters_as_by_bytes(0, 0);
+	end_whole(mine);
+	shared_end();
+}
+
+/* Its third frame is freed by somebody who is killed before it is. */
+static void absolve_and_die(struct lab_pool *shared, struct other *other)
+{
+	struct lab_slot *slot = shared->priv->shared->device;
+	struct lab_cache *c = lab_lcore_self(shared);
+
+	(void)other;
+	slot->absolver = slot->taken = lab_process_id(shared);
+	for (uint32_t n = 0, i = 0; n < 3; i++) {
+		if (shared->state[i] != LAB_STATE_LENT(0))
+			continue;
+		shared->state[i] = LAB_STATE_HELD(c->lcore);
+		if (++n < 3)
+			lab_free(shared, lab_frame_at(shared, i));
+	}
+}
+
+Test(races, who_absolves_may_be_killed)
+{
+	struct other *other;
+
+	mine = shared_pool(0);
+	kill_who_lends();
+	other = other_start(absolve_and_die);
+	/* Meanwhile nobody else does it. */
+	cr_assert_eq(lab_device_absolve(mine, "device"), 0);
+	other_kill(other);
+	lab_pool_reap(mine);
+	by_counters_as_by_bytes(5, 5);
+	cr_assert_eq(lab_device_absolve(mine, "device"), 5);
+	by_counters_as_by_bytes(0, 0);
+	end_whole(mine);
+	shared_end();
+}
+
+static void *many[FIRST + 1024];
+static int next_device;
+
+static void lend_to_the_next(void)
+{
+	/* If another one has absolved it meanwhile, its number is free for a new device. */
+	lab_device_absolve(yours, "device");
+	next_device = lab_device_register(yours, "next");
+	cr_assert_eq(lab_alloc_bulk(yours, many, FIRST + 1024, 0), 0);
+	cr_assert_eq(lab_lend(yours, next_device, many, FIRST + 1024), FIRST + 1024);
+}
+
+Test(races, a_new_devices_frames_are_not_absolved)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 12288,
+					 .page_size = LAB_PAGE_4K,
+					 .lcores = 2,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+
+	mine = pool_of(&config);
+	kill_who_lends();
+	yours = attach_as("shared");
+	cr_assert_geq(lab_lcore_register(mine, "mine"), 0);
+	/* When it has looked at the first half of the bytes. */
+	set_trap(&mine->state[FIRST], lend_to_the_next);
+	cr_assert_eq(lab_device_absolve(mine, "device"), 8);
+	by_counters_as_by_bytes(FIRST + 1024, 0);
+	cr_assert_eq(lab_take_back(yours, next_device, many, FIRST + 1024), FIRST + 1024);
+	cr_assert_eq(lab_free_bulk(yours, many, FIRST + 1024), 0);
+	cr_assert_eq(lab_device_release(yours, next_device), 0);
+	cr_assert_eq(lab_pool_destroy(yours), 0);
+	end_whole(mine);
+	shared_end();
+}

@@ -51,6 +51,8 @@ struct lab_slot {
 	uint32_t taken; /* 1 while a thread has it; of a device: the process that registered it */
 	/* of a device: frames that it may still reach although nobody drives it any more */
 	uint32_t quarantined;
+	uint32_t absolver; /* of a device: the process that is just freeing those */
+	uint32_t pad;
 	uint64_t since; /* it was taken, in seconds since 1970 */
 	struct lab_label name;
 };
@@ -67,7 +69,6 @@ struct lab_slot {
  * @pid: as it saw itself, for messages.
  * @base: where it has the frames: its caches list addresses.
  * @since: when it joined, in seconds since 1970.
- * @lent: what its lcores' counters said of lent frames before it joined.
  */
 struct lab_process {
 	uint32_t state;
@@ -78,7 +79,6 @@ struct lab_process {
 	uint32_t pid;
 	uint64_t base;
 	uint64_t since;
-	int64_t lent;
 	struct lab_label name;
 };
 
@@ -126,7 +126,7 @@ struct lab_head {
 
 #define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
-#define LAB_LAYOUT 3u
+#define LAB_LAYOUT 4u
 
 /**
  * struct lab_plan - where each table lies in the mapping, from its beginning, and how large.

@@ -102,6 +102,8 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 			st->refused[k] += s.refused[k];
 		st->lcores += lab_load(&shared->slot[lcore].taken);
 	}
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
+		st->quarantined += lab_load(&shared->device[i].quarantined);
 	/*
 	 * The depot began with all frames but the retired ones. While lcores work their counters are read at different
 	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
@@ -111,12 +113,10 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	st->total = pool->frames;
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);
 	st->free = rest + st->flushed - st->refilled;
-	st->lent = cut(lent, &rest);
+	st->lent = cut(lent + (int64_t)st->quarantined, &rest);
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
-	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
-		st->quarantined += lab_load(&shared->device[i].quarantined);
 }
 
 void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *st)

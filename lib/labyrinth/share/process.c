@@ -152,7 +152,6 @@ static int take_slot(struct lab_pool_priv *priv, unsigned n)
 				priv->name, LAB_MAX_PROCESSES);
 	p = &priv->shared->process[slot];
 	introduce(priv, p, first, n);
-	p->lent = lab_reap_lent(&priv->pool, p);
 	/* Release: whoever reaps this process, if it is killed here, finds what it is. */
 	lab_store_release(&p->state, (uint32_t)LAB_PROCESS_JOINING);
 	settle(priv, (unsigned)slot, first, first + 1, first + n - 1);

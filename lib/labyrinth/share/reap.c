@@ -292,39 +292,45 @@ static int64_t take_named(struct lab_pool *pool, struct lab_process *process, in
 	return all;
 }
 
-int64_t lab_reap_lent(const struct lab_pool *pool, const struct lab_process *process)
+/*
+ * One of the dead's devices, or one that it was just absolving (lend.c). Who absolves has
+ * `absolver` alone, so it is counted only where nobody else can be doing that: where it was the dead
+ * itself, or where nothing is in quarantine yet. What was in quarantine before has been counted, and
+ * becomes less by absolving only.
+ */
+static void settle_device(struct lab_pool *pool, const struct lab_process *dead, int number)
 {
-	unsigned end = process->first + process->lcores;
-	int64_t lent = 0;
+	struct lab_slot *device = &pool->priv->shared->device[number];
+	int absolving = lab_load(&device->absolver) == lab_load(&dead->id);
+	int had = lab_load(&device->taken) == lab_load(&dead->id);
+	uint32_t quarantined = lab_load(&device->quarantined);
 
-	for (unsigned lcore = process->first; lcore < end; lcore++) {
-		const struct lab_cache *c = lab_pool_cache(pool, lcore);
-
-		lent += (int64_t)(lab_load(&c->lent) - lab_load(&c->taken));
-	}
-	return lent;
-}
-
-/* Frames that the dead had lent stay so, until somebody knows of the device. It may have died
- * before it counted some of them: they are counted here. */
-static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
-{
-	struct lab_cache *c = lab_pool_cache(pool, dead->first);
-	int64_t all = 0;
-
-	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
-		struct lab_slot *device = &pool->priv->shared->device[i];
-		uint64_t lent;
-
-		if (lab_load(&device->taken) != lab_load(&dead->id))
-			continue;
-		lent = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(i));
-		all += (int64_t)lent;
-		lab_store(&device->quarantined, (uint32_t)lent);
-		if (!lent)
+	if (absolving ? had || quarantined : had && !quarantined) {
+		quarantined = (uint32_t)lab_frame_table_count_state(pool->state, pool->frames,
+								    LAB_STATE_LENT(number));
+		lab_store(&device->quarantined, quarantined);
+		/* Release: the slot's next owner sees it as this one left it. */
+		if (!quarantined)
 			lab_store_release(&device->taken, 0u);
 	}
-	lab_store(&c->lent, c->lent + (uint64_t)(all + dead->lent - lab_reap_lent(pool, dead)));
+	/* Release: the next one who absolves the device finds it counted. */
+	if (absolving)
+		lab_store_release(&device->absolver, 0u);
+}
+
+/* Frames that the dead had lent stay so, until somebody knows of the device. From now on the device
+ * counts them, and the dead's lcores do not: it may have died before it counted some. */
+static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
+{
+	unsigned end = dead->first + dead->lcores;
+
+	for (int i = 0; i < LAB_MAX_DEVICES; i++)
+		settle_device(pool, dead, i);
+	for (unsigned lcore = dead->first; lcore < end; lcore++) {
+		struct lab_cache *c = lab_pool_cache(pool, lcore);
+
+		lab_store(&c->taken, lab_load(&c->lent));
+	}
 }
 
 int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process)

@@ -62,6 +62,7 @@ static void set_trap(void *at, void (*meanwhile)(void))
 
 /* ---- a frame has left the dead process's bundle, and a survivor just makes one of it ---- */
 
+#define ALL   12288u
 #define FIRST 6144u /* its byte is on a page of the frame table that has nothing else */
 
 static struct lab_pool *pool;
@@ -85,7 +86,7 @@ static void form(void)
 Test(races, a_survivors_new_bundle_is_not_dissolved)
 {
 	struct lab_pool_config config = {.name = "private",
-					 .frames = 12288,
+					 .frames = ALL,
 					 .page_size = LAB_PAGE_4K,
 					 .max_lcores = 4,
 					 .flags = LAB_POOL_FALLBACK};
@@ -186,7 +187,7 @@ Test(races, who_absolves_may_be_killed)
 	shared_end();
 }
 
-static void *many[FIRST + 1024];
+static void *many[ALL];
 static int next_device;
 
 static void lend_to_the_next(void)
@@ -201,7 +202,7 @@ static void lend_to_the_next(void)
 Test(races, a_new_devices_frames_are_not_absolved)
 {
 	struct lab_pool_config config = {.name = "shared",
-					 .frames = 12288,
+					 .frames = ALL,
 					 .page_size = LAB_PAGE_4K,
 					 .lcores = 2,
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
@@ -218,6 +219,73 @@ Test(races, a_new_devices_frames_are_not_absolved)
 	cr_assert_eq(lab_free_bulk(yours, many, FIRST + 1024), 0);
 	cr_assert_eq(lab_device_release(yours, next_device), 0);
 	cr_assert_eq(lab_pool_destroy(yours), 0);
+	end_whole(mine);
+	shared_end();
+}
+
+/* ---- the new owner dies while a frame is given to it ---- */
+
+static struct lab_pool *third, *target, *newcomer;
+static void *given;
+
+static struct lab_process *slot_of(const struct lab_pool *seen, const struct lab_pool *whose)
+{
+	return &seen->priv->shared->process[lab_process_id(whose) % LAB_MAX_PROCESSES];
+}
+
+/* The byte says that the frame is the target's. That leaves, another comes, and a third process gets
+ * the frame and gives it to that one. */
+static void give_it_again(void)
+{
+	uint32_t number = lab_frame_index(mine, given);
+	unsigned n = 0;
+
+	cr_assert_eq(lab_pool_destroy(target), 1);
+	newcomer = attach_as("shared");
+	cr_assert_not_null(newcomer, "%s", lab_error_text());
+	while ((many[n] = lab_alloc(third, 0)) && lab_frame_index(third, many[n]) != number)
+		n++;
+	cr_assert_not_null(many[n]);
+	cr_assert_eq(lab_transfer(third, lab_owner_process(lab_process_id(newcomer)), &many[n], 1),
+		     1);
+	cr_assert_eq(lab_free_bulk(third, many, n), 0);
+}
+
+static void before_the_second_look(void)
+{
+	set_trap(slot_of(mine, target), give_it_again);
+}
+
+Test(races, a_frame_given_to_the_dead_is_not_taken_from_the_next)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = ALL,
+					 .page_size = LAB_PAGE_4K,
+					 .lcores = 2,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	unsigned n = FIRST + 1;
+
+	mine = pool_of(&config);
+	third = attach_as("shared");
+	target = attach_as("shared");
+	cr_assert_eq(lab_alloc_bulk(mine, many, n, 0), 0);
+	for (unsigned i = 0; i < n; i++) {
+		if (lab_frame_index(mine, many[i]) == FIRST) {
+			given = many[i];
+			many[i] = many[--n];
+		}
+	}
+	cr_assert_not_null(given);
+	cr_assert_eq(lab_free_bulk(mine, many, n), 0);
+	set_trap(&mine->state[FIRST], before_the_second_look);
+	cr_assert_eq(lab_transfer(mine, lab_owner_process(lab_process_id(target)), &given, 1), 1);
+	cr_assert_null(trap.meanwhile);
+	cr_assert_eq(lab_frame_owner(mine, FIRST).id, lab_process_id(newcomer));
+	given = lab_frame_at(newcomer, FIRST);
+	cr_assert_eq(lab_accept(newcomer, &given, 1), 1, "%s", lab_error_text());
+	cr_assert_eq(lab_free(newcomer, given), 0);
+	cr_assert_eq(lab_pool_destroy(third), 0);
+	cr_assert_eq(lab_pool_destroy(newcomer), 0);
 	end_whole(mine);
 	shared_end();
 }

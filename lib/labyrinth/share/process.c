@@ -106,13 +106,25 @@ void lab_process_alone(struct lab_pool_priv *priv)
 	settle(priv, 0, priv->sample ? 1 : 0, priv->sample ? 2 : 1, priv->max_lcores);
 }
 
+/* 1 if somebody is just transferring frames to an lcore: see transfer.c. */
+static int is_given_to(const struct lab_pool_priv *priv, unsigned lcore)
+{
+	for (unsigned i = 0; i < priv->max_lcores; i++) {
+		if (lab_load(&priv->cache[i].giving) == lcore)
+			return 1;
+	}
+	return 0;
+}
+
 /* The first of @n lcores one behind the other that nobody has; 0 for none. */
 static unsigned find_lcores(const struct lab_pool_priv *priv, unsigned n)
 {
 	unsigned run = 0;
 
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
-		run = lab_process_of(priv->shared, lcore) < 0 ? run + 1 : 0;
+		int is_free = lab_process_of(priv->shared, lcore) < 0 && !is_given_to(priv, lcore);
+
+		run = is_free ? run + 1 : 0;
 		if (run == n)
 			return lcore - n + 1;
 	}

@@ -145,6 +145,7 @@ static void forget_cached(struct lab_pool *pool, unsigned lcore)
 	lab_cache_set_len(c, 0);
 	c->foreign = c->in_bulk = c->broken = 0;
 	c->spare[0] = c->spare[1] = 0;
+	lab_store(&c->giving, 0u);
 	lab_store(&c->loose_max, c->limit);
 	lab_store_release(&c->moving, 0u);
 }
@@ -234,7 +235,8 @@ static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 /* ---- the second pass ---- */
 
 /* Those of 32 frames that name an lcore of @whose. The compare-and-swap is for who is just giving
- * one of them away to the dead, sees that it is dead, and takes it back. */
+ * one of them away to the dead, sees that it is dead, and takes it back. Acquire: pairs with the
+ * release of its byte, so that who has the lcore next knows of it (transfer.c). */
 static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct lab_cache *c,
 			   uint64_t first)
 {
@@ -245,7 +247,7 @@ static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct l
 
 		if (whose[state] &&
 		    __atomic_compare_exchange_n(&pool->state[i], &state, c->freed, 0,
-						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			c->objs[taken++] = lab_frame_at(pool, i);
 	}
 	if (taken - len == LAB_BLOCK_FRAMES) {

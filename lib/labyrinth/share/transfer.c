@@ -6,6 +6,12 @@
  * once: so first the byte, then the look (and the reaper the other way round, see
  * lab_reap_process()). If it is gone, the reaper has taken the frame or will never see it, and the
  * compare-and-swap tells which.
+ *
+ * The byte names an lcore, not a process. Before the compare-and-swap the frame could have been
+ * reaped, allocated by a third process and given to the lcore's next one: the byte would be the same
+ * again. So the giver says first which lcore it gives to (lab_cache.giving), and nobody joins with an
+ * lcore that somebody says so of. Who took the frame read the giver's byte, and the next one joins
+ * after that: it sees what the giver said before.
  */
 #include <errno.h>
 
@@ -133,6 +139,8 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 		return 0;
 	}
 	self = lab_home_given(lab_pool_self(pool)->id);
+	/* Relaxed: each byte's release (lab_home_put()) orders it before the byte. */
+	lab_store(&c->giving, (uint32_t)state - LAB_MAX_LCORES);
 	while (done < n && pass(pool, c, frames[done], state, self))
 		done++;
 	if (done < n)
@@ -141,6 +149,8 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (lab_unlikely(!is_active(process_at(pool, process), process)))
 		take_back_from_dead(pool, c, frames, done, state);
+	/* Release: after the last look at the bytes. */
+	lab_store_release(&c->giving, 0u);
 	return done;
 }
 

@@ -325,21 +325,28 @@ Test(share, another_user_is_refused)
 	shared_end();
 }
 
-Test(share, a_member_of_the_group_is_not)
+/* For the members of a group, in whose directory it is. */
+static struct lab_pool *group_pool(void)
 {
 	struct lab_pool_config config = {.name = "shared",
 					 .frames = 64,
 					 .page_size = LAB_PAGE_4K,
 					 .group = "nogroup",
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
-	struct lab_pool *pool, *second;
 
-	skip_unless_root();
 	if (!getgrnam("nogroup"))
 		cr_skip_test("needs a group 'nogroup'");
 	cr_assert_eq(chown(shared_dir, 0, getgrnam("nogroup")->gr_gid), 0);
 	cr_assert_eq(chmod(shared_dir, 0770), 0);
-	pool = pool_of(&config);
+	return pool_of(&config);
+}
+
+Test(share, a_member_of_the_group_is_not)
+{
+	struct lab_pool *pool, *second;
+
+	skip_unless_root();
+	pool = group_pool();
 	elsewhere(come_as_member);
 	/* Also where another process of the pool answers. */
 	second = attach_as("shared");
@@ -557,6 +564,35 @@ Test(share, without_descriptors_nothing_is_half_made)
 	elsewhere(create_without_descriptors);
 	lab_pool_reap(pool);
 	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	end_whole(pool);
+	shared_end();
+}
+
+static void attach_without_locked_memory(void *unused)
+{
+	const struct rlimit none = {0, 0};
+	const struct lab_attach_config config = {.name = "shared", .lcores = 1, .group = "nogroup"};
+	int had;
+
+	(void)unused;
+	become_nobody();
+	CHILD_EXPECT(setrlimit(RLIMIT_MEMLOCK, &none) == 0);
+	had = descriptors();
+	/* What is closed twice may be somebody else's by then. */
+	errno = 0;
+	CHILD_EXPECT(!lab_pool_attach(&config));
+	CHILD_EXPECT(errno == EPERM && strstr(lab_error_text(), "RLIMIT_MEMLOCK"));
+	CHILD_EXPECT(descriptors() == had);
+}
+
+Test(share, without_locked_memory_it_says_so)
+{
+	struct lab_pool *pool;
+
+	skip_unless_root();
+	skip_under_asan();
+	pool = group_pool();
+	elsewhere(attach_without_locked_memory);
 	end_whole(pool);
 	shared_end();
 }

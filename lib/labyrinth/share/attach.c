@@ -90,6 +90,7 @@ static int check(const char *name, const struct lab_answer *answer, const int fd
 	return err;
 }
 
+/* @fd is the arena's from the beginning, whether this fails or not. */
 static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int fd,
 		   const struct lab_attach_config *config)
 {
@@ -101,8 +102,11 @@ static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int 
 	int err = head->flags & LAB_POOL_NUMBERS ? lab_arena_reserve(&priv->arena, &request)
 						 : lab_arena_attach(&priv->arena, &request, fd);
 
-	if (err)
+	if (err) {
+		if (fd >= 0)
+			close(fd);
 		return err;
+	}
 	priv->arena.fd = fd;
 	lab_handle_know_arena(priv, head->flags);
 	err = lab_tables_attach(priv, head, !(config->flags & LAB_POOL_FALLBACK));
@@ -147,8 +151,6 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config)
 	priv->on_refusal_arg = config->on_refusal_arg;
 	priv->fd[LAB_FD_TABLES] = fds[0];
 	if (map_all(priv, &head, fds[1], config)) {
-		if (fds[1] >= 0)
-			close(fds[1]);
 		lab_handle_free(priv);
 		return NULL;
 	}

@@ -89,6 +89,7 @@ Test(share, what_another_holds_is_not_freed)
 {
 	struct lab_pool *pool = shared_pool(0);
 	struct other *other = other_start(other_holds);
+	struct lab_pool_stats stats;
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "process %d", other->pid);
@@ -96,7 +97,9 @@ Test(share, what_another_holds_is_not_freed)
 	text_has("free of frame", "refused: it is held by lcore", pid, NULL);
 	conserved(pool, 40, 8);
 	other_kill(other);
-	cr_assert_eq(lab_pool_reap(pool), 40 + 16 + 0, "%s", lab_error_text());
+	lab_pool_reap(pool); /* unless a keeper has done it */
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.reaped_frames, 40 + 16 + 0);
 	cr_assert_eq(lab_device_absolve(pool, "device"), 8);
 	end_whole(pool);
 	shared_end();
@@ -253,7 +256,7 @@ Test(share, bad_arguments_are_named)
 	cr_assert_null(lab_pool_attach(&group));
 	cr_assert_eq(errno, ENOENT);
 	text_has("no group 'no-such-group'", NULL);
-	cr_assert_null(lab_pool_observe("gone"));
+	cr_assert_null(lab_pool_observe("gone", NULL));
 	cr_assert_eq(errno, ENOENT);
 	shared_end();
 }
@@ -287,12 +290,38 @@ static void become_nobody(void)
 	prctl(PR_SET_DUMPABLE, 1); /* /proc/self is the new user's again */
 }
 
+/* For the members of a group, in whose directory it is. */
+static struct lab_pool *group_pool(void)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = 64,
+					 .page_size = LAB_PAGE_4K,
+					 .group = "nogroup",
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+
+	if (!getgrnam("nogroup"))
+		cr_skip_test("needs a group 'nogroup'");
+	cr_assert_eq(chown(shared_dir, 0, getgrnam("nogroup")->gr_gid), 0);
+	cr_assert_eq(chmod(shared_dir, 0770), 0);
+	return pool_of(&config);
+}
+
 static void come_as_nobody(void *unused)
 {
 	(void)unused;
 	become_nobody();
 	CHILD_EXPECT(!attach_as("shared"));
 	CHILD_EXPECT(errno == EACCES);
+	CHILD_EXPECT(!lab_pool_observe("shared", NULL));
+	CHILD_EXPECT(errno == EACCES);
+}
+
+static void come_without_the_group(void *unused)
+{
+	(void)unused;
+	become_nobody();
+	CHILD_EXPECT(!lab_pool_observe("shared", NULL));
+	CHILD_EXPECT(errno == EACCES && strstr(lab_error_text(), "name the group"));
 }
 
 static void come_as_member(void *unused)
@@ -306,6 +335,99 @@ static void come_as_member(void *unused)
 	CHILD_EXPECT((pool = lab_pool_attach(&config)) != NULL);
 	CHILD_EXPECT(lab_free(pool, lab_alloc(pool, 0)) == 0);
 	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+	CHILD_EXPECT((pool = lab_pool_observe("shared", "nogroup")) != NULL);
+	CHILD_EXPECT(lab_pool_validate(pool) == 0);
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+}
+
+/* Not root, and with the group: what a member has that is not the pool's user. */
+static void answer_as_member(struct lab_pool *pool, struct other *other)
+{
+	const struct lab_attach_config config = {
+		.name = "shared", .lcores = 1, .flags = LAB_POOL_FALLBACK, .group = "nogroup"};
+
+	lab_pool_destroy(pool);
+	if (setgroups(0, NULL) || setgid(65534) || setuid(65533))
+		_exit(3);
+	prctl(PR_SET_DUMPABLE, 1);
+	pool = lab_pool_attach(&config);
+	other->number[0] = pool != NULL;
+}
+
+Test(share, a_member_is_believed_by_those_who_name_the_group)
+{
+	struct lab_pool *pool;
+	struct other *other;
+
+	skip_unless_root();
+	pool = group_pool();
+	other = other_start(answer_as_member);
+	cr_assert_eq(other->number[0], 1, "%s", other->text);
+	/* Now the other one answers, which is neither root nor the same user. */
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	elsewhere(come_as_member);
+	elsewhere(come_without_the_group);
+	/* Root asks nobody. */
+	pool = lab_pool_observe("shared", NULL);
+	cr_assert_not_null(pool, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	pool = attach_as("shared");
+	cr_assert_not_null(pool, "%s", lab_error_text());
+	other_kill(other);
+	lab_pool_reap(pool);
+	end_whole(pool);
+	shared_end();
+}
+
+static struct lab_pool *pool_of_nobody(void)
+{
+	become_nobody();
+	return shared_pool(0);
+}
+
+static void make_as_nobody(void *unused)
+{
+	struct lab_pool *pool = pool_of_nobody();
+
+	(void)unused;
+	/* Until root has come, and has left again. */
+	for (unsigned i = 0; i < 5000 && !others[0].number[0]; i++)
+		usleep(1000);
+	CHILD_EXPECT(others[0].number[0]);
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+	/* Root's process answers now, and for this user, too. */
+	for (unsigned i = 0; i < 100 && !(pool = attach_as("shared")); i++)
+		usleep(10000);
+	CHILD_EXPECT(pool);
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+}
+
+static void *run_elsewhere(void *run)
+{
+	elsewhere((void (*)(void *))(uintptr_t)run);
+	return NULL;
+}
+
+Test(share, root_comes_to_anybodys_pool)
+{
+	struct lab_pool *pool = NULL, *seen;
+	pthread_t thread;
+
+	skip_unless_root();
+	cr_assert_eq(chown(shared_dir, 65534, 65534), 0);
+	pthread_create(&thread, NULL, run_elsewhere, (void *)(uintptr_t)make_as_nobody);
+	for (unsigned i = 0; i < 500 && !pool; i++) {
+		usleep(10000);
+		pool = attach_as("shared");
+	}
+	cr_assert_not_null(pool, "%s", lab_error_text());
+	seen = lab_pool_observe("shared", NULL);
+	cr_assert_not_null(seen, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(seen), 0);
+	others[0].number[0] = 1;
+	pthread_join(thread, NULL);
+	end_whole(pool);
+	shared_end();
 }
 
 Test(share, another_user_is_refused)
@@ -323,22 +445,6 @@ Test(share, another_user_is_refused)
 	elsewhere(come_as_nobody);
 	end_whole(pool);
 	shared_end();
-}
-
-/* For the members of a group, in whose directory it is. */
-static struct lab_pool *group_pool(void)
-{
-	struct lab_pool_config config = {.name = "shared",
-					 .frames = 64,
-					 .page_size = LAB_PAGE_4K,
-					 .group = "nogroup",
-					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
-
-	if (!getgrnam("nogroup"))
-		cr_skip_test("needs a group 'nogroup'");
-	cr_assert_eq(chown(shared_dir, 0, getgrnam("nogroup")->gr_gid), 0);
-	cr_assert_eq(chmod(shared_dir, 0770), 0);
-	return pool_of(&config);
 }
 
 Test(share, a_member_of_the_group_is_not)
@@ -649,7 +755,7 @@ Test(share, who_looks_changes_nothing)
 	struct lab_pool_stats before, after, stats, census;
 
 	lab_pool_stats(pool, &before);
-	seen = lab_pool_observe("shared");
+	seen = lab_pool_observe("shared", NULL);
 	cr_assert_not_null(seen, "%s", lab_error_text());
 	lab_pool_stats(seen, &stats);
 	cr_assert(same_stats(&stats, &before));

@@ -176,16 +176,18 @@ close_both:
 
 /* ---- from outside ---- */
 
-struct lab_pool *lab_pool_observe(const char *name)
+struct lab_pool *lab_pool_observe(const char *name, const char *group)
 {
 	struct lab_pool_priv *priv;
 	struct lab_answer answer;
 	struct lab_head head;
 	int fds[LAB_MEET_FDS];
 	int64_t bytes;
+	gid_t gid;
 	void *map;
 
-	if (lab_name_check(name) || ask(name, LAB_WANT_LOOK, (gid_t)-1, &answer, fds))
+	if (lab_name_check(name) || lab_share_group(group, &gid) ||
+	    ask(name, LAB_WANT_LOOK, gid, &answer, fds))
 		return NULL;
 	bytes = sealed_length(fds[0], name);
 	if (bytes < 0 || read_head(fds[0], name, &head) ||

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -27,10 +28,12 @@
 /**
  * struct lab_keeper - the thread, and what it needs.
  * @lock: one of the process's threads reaps at a time: the kernel's locks are the process's.
+ * @user: who made the pool. @group: whose members may attach, too; or (gid_t)-1.
  */
 struct lab_keeper {
 	pthread_t thread;
 	pthread_mutex_t lock;
+	uid_t user;
 	gid_t group;
 };
 
@@ -78,18 +81,18 @@ static void give(const struct lab_pool_priv *priv, int fd, int read_only)
 	close(fds[0]);
 }
 
-static void serve(const struct lab_pool_priv *priv, gid_t group)
+static void serve(const struct lab_pool_priv *priv)
 {
 	struct lab_ask ask;
 	int fd = lab_meet_accept(priv->fd[LAB_FD_LISTEN], &ask);
 
 	if (fd < 0)
 		return;
-	if (!lab_meet_may(fd, geteuid(), group)) {
+	if (!lab_meet_may(fd, priv->keeper->user, priv->keeper->group)) {
 		lab_fail(EACCES,
 			 "pool '%s' belongs to user %u: others may attach only as members of a "
 			 "group that its creator has named",
-			 priv->name, (unsigned)geteuid());
+			 priv->name, (unsigned)priv->keeper->user);
 		say_no(fd, EACCES, lab_error_text());
 	} else if (ask.layout != LAB_LAYOUT) {
 		lab_fail(EPROTONOSUPPORT,
@@ -105,13 +108,13 @@ static void serve(const struct lab_pool_priv *priv, gid_t group)
 
 /* Someone has to answer: who has the lock. It is the kernel that gives it to the next one when a
  * process dies. */
-static int answer_for_all(struct lab_pool_priv *priv, gid_t group)
+static int answer_for_all(struct lab_pool_priv *priv)
 {
 	int fd;
 
 	if (priv->fd[LAB_FD_LISTEN] >= 0 || !lab_life_take(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER))
 		return 0;
-	fd = lab_meet_listen(priv->name, group);
+	fd = lab_meet_listen(priv->name, priv->keeper->user, priv->keeper->group);
 	if (fd < 0) {
 		lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER);
 		return fd;
@@ -134,8 +137,8 @@ static void *keep(void *arg)
 		if (on[0].revents)
 			break;
 		if (on[1].revents)
-			serve(priv, priv->keeper->group);
-		answer_for_all(priv, priv->keeper->group);
+			serve(priv);
+		answer_for_all(priv);
 		lab_keeper_reap(priv);
 	}
 	return NULL;
@@ -160,6 +163,7 @@ static int start_thread(struct lab_pool_priv *priv)
 
 int lab_keeper_start(struct lab_pool_priv *priv, gid_t group)
 {
+	struct stat st;
 	int err;
 
 	priv->keeper = calloc(1, sizeof(*priv->keeper));
@@ -171,8 +175,9 @@ int lab_keeper_start(struct lab_pool_priv *priv, gid_t group)
 				strerror(errno));
 	}
 	pthread_mutex_init(&priv->keeper->lock, NULL);
+	priv->keeper->user = fstat(priv->fd[LAB_FD_TABLES], &st) ? geteuid() : st.st_uid;
 	priv->keeper->group = group;
-	err = answer_for_all(priv, group);
+	err = answer_for_all(priv);
 	if (!err)
 		err = start_thread(priv);
 	if (err) {

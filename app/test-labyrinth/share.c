@@ -703,14 +703,20 @@ Test(share, without_locked_memory_it_says_so)
 	shared_end();
 }
 
+static int knock(int fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/shared.sock", shared_dir);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
 /* Connects, says something or nothing, and stays. */
 static int bother(const void *bytes, size_t n)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/shared.sock", shared_dir);
-	cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(knock(fd), 0);
 	if (n)
 		send(fd, bytes, n, MSG_NOSIGNAL);
 	return fd;
@@ -736,6 +742,77 @@ Test(share, nonsense_said_to_a_pool_disturbs_nobody)
 	for (unsigned i = 0; i < 4; i++)
 		close(fd[i]);
 	end_whole(pool);
+	shared_end();
+}
+
+Test(share, who_says_nothing_delays_no_reaping)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(other_holds);
+	struct lab_pool_stats stats;
+	unsigned ms = 0;
+	int fd[12];
+
+	for (unsigned i = 0; i < 12; i++)
+		fd[i] = bother(NULL, 0);
+	usleep(50000);
+	other_kill(other);
+	do {
+		usleep(1000);
+		lab_pool_stats(pool, &stats);
+	} while (!stats.reaped_processes && ms++ < 5000);
+	cr_assert_lt(ms, 400, "%u ms", ms);
+	/* They lose their seats in the end, and others are heard. */
+	elsewhere(use_all);
+	for (unsigned i = 0; i < 12; i++)
+		close(fd[i]);
+	lab_device_absolve(pool, "device");
+	end_whole(pool);
+	shared_end();
+}
+
+static double cpu_seconds(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+	       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
+}
+
+static void keep_without_descriptors(void *unused)
+{
+	struct lab_pool *pool = shared_pool(0), *second;
+	struct rlimit limit;
+	double before;
+	int fd;
+
+	(void)unused;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	limit.rlim_cur = (rlim_t)fd + 1;
+	CHILD_EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	before = cpu_seconds();
+	CHILD_EXPECT(knock(fd) == 0);
+	sleep(1);
+	CHILD_EXPECT(cpu_seconds() - before < 0.2);
+	/* Fewer than the loop has descriptors in its hands. */
+	limit.rlim_cur = 3;
+	CHILD_EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	usleep(300000);
+	limit.rlim_cur = 256;
+	CHILD_EXPECT(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	/* It still is there, and ends. */
+	second = attach_as("shared");
+	CHILD_EXPECT(second);
+	CHILD_EXPECT(lab_pool_destroy(second) == 0);
+	CHILD_EXPECT(lab_pool_destroy(pool) == 0);
+}
+
+Test(share, without_descriptors_the_keeper_rests)
+{
+	skip_under_asan();
+	elsewhere(keep_without_descriptors);
 	shared_end();
 }
 

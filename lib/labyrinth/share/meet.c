@@ -72,17 +72,20 @@ int lab_meet_listen(const char *name, uid_t user, gid_t group)
 	return err;
 }
 
-int lab_meet_accept(int listener, struct lab_ask *ask)
+int lab_meet_accept(int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return -errno;
-	set_patience(fd, 300);
-	if (recv(fd, ask, sizeof(*ask), 0) == (ssize_t)sizeof(*ask) && ask->magic == LAB_MAGIC)
-		return fd;
-	close(fd);
-	return -EPROTO;
+	return fd < 0 ? -errno : fd;
+}
+
+int lab_meet_hear(int fd, struct lab_ask *ask)
+{
+	ssize_t n = recv(fd, ask, sizeof(*ask), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return n == (ssize_t)sizeof(*ask) && ask->magic == LAB_MAGIC ? 1 : -EPROTO;
 }
 
 int lab_meet_may(int fd, uid_t user, gid_t group)
@@ -233,12 +236,13 @@ int lab_meet_ask(const char *name, enum lab_want want, gid_t group, struct lab_a
 		fds[i] = -1;
 	if (fd < 0)
 		return fd;
-	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) != (ssize_t)sizeof(ask))
-		err = lab_fail(errno == EPIPE || errno == ECONNRESET ? EAGAIN : errno,
+	/* Whoever may not ask at all is told so without having been heard. */
+	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) == (ssize_t)sizeof(ask) || errno == EPIPE)
+		err = lab_meet_receive(fd, name, answer, fds);
+	else
+		err = lab_fail(errno == ECONNRESET ? EAGAIN : errno,
 			       "who answers for pool '%s' cannot be asked (%s)", name,
 			       strerror(errno));
-	else
-		err = lab_meet_receive(fd, name, answer, fds);
 	close(fd);
 	for (unsigned i = 0; err && i < LAB_MEET_FDS; i++) {
 		if (fds[i] >= 0)

@@ -3,11 +3,15 @@
  *
  * Pools that processes share: attach, leave, die, be reaped, be refused.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "shared.h"
@@ -290,8 +294,8 @@ static void become_nobody(void)
 	prctl(PR_SET_DUMPABLE, 1); /* /proc/self is the new user's again */
 }
 
-/* For the members of a group, in whose directory it is. */
-static struct lab_pool *group_pool(void)
+/* For the members of a group. */
+static struct lab_pool *group_pool_in(const char *dir)
 {
 	struct lab_pool_config config = {.name = "shared",
 					 .frames = 64,
@@ -301,9 +305,18 @@ static struct lab_pool *group_pool(void)
 
 	if (!getgrnam("nogroup"))
 		cr_skip_test("needs a group 'nogroup'");
+	setenv("LABYRINTH_RUNTIME_DIR", dir, 1);
+	return pool_of(&config);
+}
+
+/* In a directory of theirs. */
+static struct lab_pool *group_pool(void)
+{
+	if (!getgrnam("nogroup"))
+		cr_skip_test("needs a group 'nogroup'");
 	cr_assert_eq(chown(shared_dir, 0, getgrnam("nogroup")->gr_gid), 0);
 	cr_assert_eq(chmod(shared_dir, 0770), 0);
-	return pool_of(&config);
+	return group_pool_in(shared_dir);
 }
 
 static void come_as_nobody(void *unused)
@@ -813,6 +826,193 @@ Test(share, without_descriptors_the_keeper_rests)
 {
 	skip_under_asan();
 	elsewhere(keep_without_descriptors);
+	shared_end();
+}
+
+/* ---- what comes and goes at one instant ---- */
+
+static struct lab_pool *last[2];
+static pthread_barrier_t together;
+
+static void *leave(void *which)
+{
+	pthread_barrier_wait(&together);
+	lab_pool_destroy(last[(uintptr_t)which]);
+	return NULL;
+}
+
+static unsigned files(void)
+{
+	DIR *dir = opendir(shared_dir);
+	struct dirent *entry;
+	unsigned n = 0;
+
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+Test(share, the_last_two_leave_no_files)
+{
+	pthread_barrier_init(&together, NULL, 2);
+	for (unsigned i = 0; i < 400; i++) {
+		pthread_t thread;
+
+		last[0] = shared_pool(0);
+		last[1] = attach_as("shared");
+		cr_assert_not_null(last[1], "%u: %s", i, lab_error_text());
+		pthread_create(&thread, NULL, leave, (void *)1);
+		leave(NULL);
+		pthread_join(thread, NULL);
+		cr_assert_eq(files(), 0, "after %u times", i);
+	}
+	shared_end();
+}
+
+/* A system call that ends the process, from now on. */
+static void die_at(unsigned call)
+{
+	const struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {4, (struct sock_filter *)(uintptr_t)filter};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void die_before_the_socket_is_ready(void *unused)
+{
+	(void)unused;
+	die_at(SYS_rename);
+	shared_pool(0);
+}
+
+Test(share, a_socket_that_was_not_ready_is_replaced)
+{
+	status_of_child(die_before_the_socket_is_ready, NULL);
+	cr_assert_eq(files(), 2);
+	end_whole(shared_pool(0));
+	cr_assert_eq(files(), 0);
+	shared_end();
+}
+
+static char inner[64];
+
+static void die_before_the_directory_is_ready(void *unused)
+{
+	(void)unused;
+	die_at(SYS_chmod);
+	group_pool_in(inner);
+}
+
+Test(share, a_directory_that_was_not_ready_is_replaced)
+{
+	struct lab_pool *pool;
+	struct stat st;
+
+	skip_unless_root();
+	snprintf(inner, sizeof(inner), "%s/labyrinth", shared_dir);
+	status_of_child(die_before_the_directory_is_ready, NULL);
+	pool = group_pool_in(inner);
+	cr_assert_eq(stat(inner, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0770);
+	cr_assert_eq(st.st_gid, getgrnam("nogroup")->gr_gid);
+	end_whole(pool);
+	cr_assert_eq(rmdir(inner), 0);
+	shared_end();
+}
+
+Test(share, the_directory_is_the_one_of_the_beginning)
+{
+	struct lab_pool *pool = shared_pool(0), *second = attach_as("shared");
+
+	cr_assert_not_null(second, "%s", lab_error_text());
+	setenv("LABYRINTH_RUNTIME_DIR", "/proc/self/nothing", 1);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	usleep(300000); /* the other one's keeper answers now */
+	setenv("LABYRINTH_RUNTIME_DIR", shared_dir, 1);
+	elsewhere(use_all);
+	setenv("LABYRINTH_RUNTIME_DIR", "/proc/self/nothing", 1);
+	cr_assert_eq(lab_pool_destroy(second), 0);
+	shared_end();
+}
+
+static void *attach_soon(void *unused)
+{
+	(void)unused;
+	return attach_as("shared");
+}
+
+Test(share, who_comes_while_it_is_made_waits)
+{
+	struct lab_pool *pool = shared_pool(0), *second;
+	struct flock alone = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	char lock[128];
+	pthread_t thread;
+	void *result;
+
+	/* As before its name is settled. */
+	snprintf(lock, sizeof(lock), "%s/shared.lock", shared_dir);
+	for (int fd = 3; fd < 256; fd++) {
+		char link[32], path[128] = "";
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		if (readlink(link, path, sizeof(path) - 1) < 0 || strcmp(path, lock) != 0)
+			continue;
+		cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
+		pthread_create(&thread, NULL, attach_soon, NULL);
+		usleep(100000);
+		alone.l_type = F_RDLCK;
+		cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
+		break;
+	}
+	pthread_join(thread, &result);
+	second = result;
+	cr_assert_not_null(second);
+	cr_assert_eq(lab_pool_destroy(second), 0);
+	end_whole(pool);
+	shared_end();
+}
+
+static int forking;
+
+static void *fork_on_and_on(void *unused)
+{
+	(void)unused;
+	while (__atomic_load_n(&forking, __ATOMIC_RELAXED)) {
+		if (fork() == 0) {
+			usleep(30000);
+			_exit(0);
+		}
+		usleep(500);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return NULL;
+}
+
+Test(share, no_child_keeps_the_name)
+{
+	pthread_t thread;
+
+	forking = 1;
+	pthread_create(&thread, NULL, fork_on_and_on, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		struct lab_pool *pool = shared_pool(0);
+
+		cr_assert_eq(lab_pool_destroy(pool), 0);
+		cr_assert_eq(files(), 0);
+	}
+	__atomic_store_n(&forking, 0, __ATOMIC_RELAXED);
+	close(starter[0]); /* the starter of others ends: it is a child, too */
+	pthread_join(thread, NULL);
 	shared_end();
 }
 

@@ -57,6 +57,9 @@ struct lab_slot {
 	struct lab_label name;
 };
 
+/** Longest path of a pool's files, with the terminating zero: what a socket's address takes. */
+#define LAB_PATH_MAX 108
+
 /** Most processes of a shared pool. A private one has one, with all lcores. */
 #define LAB_MAX_PROCESSES 32
 
@@ -204,10 +207,12 @@ struct lab_pool_priv {
 	uint32_t sample;  /* one allocation in so many has its site noted; 0: none */
 	uint32_t domains; /* IOMMU domains that map the frames; an atomic */
 	int inherited;   /* 1 in a child of fork(), which has this handle and no memory behind it */
+	int made;        /* 1: complete; others of the process may see it */
 	int observer;    /* 1: the tables are mapped to be read, the frames not at all */
 	int fd[LAB_FDS]; /* -1 for none */
 	struct lab_keeper *keeper; /* of a shared pool */
 	char name[LAB_NAME_MAX];
+	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;

@@ -150,18 +150,21 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config)
 	priv->on_refusal = config->on_refusal;
 	priv->on_refusal_arg = config->on_refusal_arg;
 	priv->fd[LAB_FD_TABLES] = fds[0];
+	lab_lcore_know_pool(&priv->pool);
 	if (map_all(priv, &head, fds[1], config)) {
 		lab_handle_free(priv);
 		return NULL;
 	}
-	lab_lcore_know_pool(&priv->pool);
 	if (lab_share_enter(priv, config->lcores ? config->lcores : LAB_SHARE_LCORES))
 		goto take_apart;
 	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
+	lab_lcore_show_pool(&priv->pool);
 	return &priv->pool;
 
 take_apart:
-	lab_lcore_forget_pool(&priv->pool);
+	if (priv->fd[LAB_FD_NAME] >= 0)
+		lab_name_leave(priv->dir, priv->name, priv->fd[LAB_FD_NAME]);
+	priv->fd[LAB_FD_NAME] = -1;
 	lab_tables_destroy(priv);
 	lab_arena_destroy(&priv->arena);
 	lab_handle_free(priv);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "error.h"
 #include "share/keeper.h"
 #include "share/life.h"
@@ -177,13 +178,14 @@ static int answer_for_all(struct lab_pool_priv *priv)
 
 	if (priv->fd[LAB_FD_LISTEN] >= 0 || !lab_life_take(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER))
 		return 0;
-	fd = lab_meet_listen(priv->name, priv->keeper->user, priv->keeper->group);
-	if (fd < 0) {
+	/* A child of fork() that inherited it unseen would keep those who come waiting. */
+	lab_arena_before_fork();
+	fd = lab_meet_listen(priv->dir, priv->name, priv->keeper->user, priv->keeper->group);
+	priv->fd[LAB_FD_LISTEN] = fd < 0 ? -1 : fd;
+	lab_arena_after_fork();
+	if (fd < 0)
 		lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_SERVER);
-		return fd;
-	}
-	priv->fd[LAB_FD_LISTEN] = fd;
-	return 0;
+	return fd < 0 ? fd : 0;
 }
 
 /* What the loop waits for: its end, those who come, and those who have. */

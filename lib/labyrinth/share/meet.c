@@ -26,14 +26,12 @@ static void set_patience(int fd, long ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
-static int address_of(struct sockaddr_un *address, const char *name, const char *suffix)
+static int address_of(struct sockaddr_un *address, const char *dir, const char *name,
+		      const char *suffix)
 {
-	char dir[LAB_PATH_MAX];
-	int err = lab_name_directory(dir);
-
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	return err ? err : lab_name_path(address->sun_path, dir, name, suffix);
+	return lab_name_path(address->sun_path, dir, name, suffix);
 }
 
 /* For whom the socket is. Root can answer for a pool of somebody else's. */
@@ -46,14 +44,13 @@ static int permit(const char *path, uid_t user, gid_t group)
 	return chmod(path, group == (gid_t)-1 ? 0600 : 0660);
 }
 
-int lab_meet_listen(const char *name, uid_t user, gid_t group)
+int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group)
 {
 	struct sockaddr_un address, final;
-	char suffix[24];
 	int fd, err;
 
-	snprintf(suffix, sizeof(suffix), ".%d", (int)getpid());
-	if (address_of(&address, name, suffix) || address_of(&final, name, ".sock"))
+	/* Always the same, so that what a killed one left here is found. */
+	if (address_of(&address, dir, name, ".new") || address_of(&final, dir, name, ".sock"))
 		return -errno;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -197,8 +194,11 @@ int lab_meet_receive(int fd, const char *name, struct lab_answer *answer, int fd
 static int go_to(const char *name, gid_t group)
 {
 	struct sockaddr_un address;
-	int err = address_of(&address, name, ".sock"), fd;
+	char dir[LAB_PATH_MAX];
+	int err = lab_name_directory(dir), fd;
 
+	if (!err)
+		err = address_of(&address, dir, name, ".sock");
 	if (err)
 		return err;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

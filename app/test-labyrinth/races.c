@@ -98,6 +98,7 @@ Test(races, a_survivors_new_bundle_is_not_dissolved)
 	dead = &pool->priv->shared->process[1];
 	*dead = (struct lab_process){
 		.state = LAB_PROCESS_ACTIVE, .first = 3, .lcores = 2, .id = 33};
+	pool->priv->shared->slot[3].process = pool->priv->shared->slot[4].process = 33;
 	survivor = lab_pool_cache(pool, 1);
 	victim = lab_pool_cache(pool, 4);
 	loose(FIRST, victim, number);

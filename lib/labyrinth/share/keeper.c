@@ -71,12 +71,12 @@ void lab_keeper_let_go(struct lab_pool_priv *priv)
 	pthread_mutex_unlock(&priv->keeper->lock);
 }
 
-int64_t lab_keeper_reap(struct lab_pool_priv *priv)
+int64_t lab_keeper_reap(struct lab_pool_priv *priv, int stuck)
 {
 	int64_t frames;
 
 	lab_keeper_hold(priv);
-	frames = lab_process_reap_dead(priv, 0);
+	frames = lab_process_reap_dead(priv, 0, stuck);
 	lab_keeper_let_go(priv);
 	return frames;
 }
@@ -233,7 +233,7 @@ static void *keep(void *arg)
 		if (now_ms() < keeper->due)
 			continue;
 		answer_for_all(priv);
-		lab_keeper_reap(priv);
+		lab_keeper_reap(priv, 0);
 		keeper->due = now_ms() + PERIOD_MS;
 	}
 	for (unsigned i = 0; i < GUESTS; i++) {

@@ -26,7 +26,8 @@
 #include "site.h"
 
 /* The lcore of the dead that a state names, or 0. */
-static unsigned dead_lcore(const struct lab_process *dead, uint8_t state)
+static unsigned dead_lcore(const struct lab_shared *shared, const struct lab_process *dead,
+			   uint8_t state)
 {
 	unsigned lcore = 0;
 
@@ -34,7 +35,7 @@ static unsigned dead_lcore(const struct lab_process *dead, uint8_t state)
 		lcore = state;
 	else if (LAB_STATE_IS_HELD(state))
 		lcore = state - LAB_MAX_LCORES;
-	return lcore && lab_process_has(dead, lcore) ? lcore : 0;
+	return lcore && lab_process_owns(shared, dead, lcore) ? lcore : 0;
 }
 
 /* ---- the first pass ---- */
@@ -156,7 +157,7 @@ static void take_magazines(struct lab_pool *pool, const struct lab_process *dead
 		struct lab_magazine *mag = lab_depot_magazine(pool->depot, i);
 		int lcore = LAB_MAGAZINE_LCORE(lab_load(&mag->where));
 
-		if (lcore > 0 && lab_process_has(dead, (unsigned)lcore))
+		if (lcore > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)lcore))
 			empty_magazine(pool, (unsigned)lcore, mag);
 	}
 }
@@ -207,8 +208,9 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 		unsigned lcore = 0;
 
 		if (where == LAB_MAGAZINE_LISTED)
-			lcore = dead_lcore(dead, lab_load(&bundle->state));
-		else if (making > 0 && lab_process_has(dead, (unsigned)making))
+			lcore = dead_lcore(pool->priv->shared, dead, lab_load(&bundle->state));
+		else if (making > 0 &&
+			 lab_process_owns(pool->priv->shared, dead, (unsigned)making))
 			lcore = (unsigned)making;
 		if (lcore)
 			dissolve(pool, bundle, i, lcore);
@@ -266,8 +268,8 @@ static void list_states(const struct lab_pool *pool, const struct lab_process *p
 {
 	memset(whose, 0, 256);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
-		uint8_t take = lab_process_has(process, lcore) ||
-			       (strays && lab_process_of(pool->priv->shared, lcore) < 0);
+		uint8_t take = lab_process_owns(pool->priv->shared, process, lcore) ||
+			       (strays && lab_process_is_lcore_free(pool->priv->shared, lcore));
 
 		whose[LAB_STATE_FREED(lcore)] = whose[LAB_STATE_HELD(lcore)] = take;
 	}
@@ -337,6 +339,11 @@ static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
 
 int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process)
 {
+	unsigned end = process->first + process->lcores;
+
+	/* They are in order, unless somebody has overwritten them. */
+	for (unsigned lcore = process->first; lcore < end; lcore++)
+		forget_cached(pool, lcore);
 	return take_named(pool, process, 1);
 }
 
@@ -347,9 +354,25 @@ uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_proce
 	for (uint64_t i = 0; i < pool->frames; i++) {
 		uint8_t state = lab_frame_state(pool, i);
 
-		held += LAB_STATE_IS_HELD(state) && dead_lcore(process, state);
+		held += LAB_STATE_IS_HELD(state) && dead_lcore(pool->priv->shared, process, state);
 	}
 	return held;
+}
+
+/* Whether a process's slot can be believed: each of its lcores says that it is this process's. */
+static int is_whole(const struct lab_pool *pool, const struct lab_process *process)
+{
+	unsigned end = (unsigned)process->first + process->lcores;
+
+	if (process->first == 0 || process->lcores == 0 || end > pool->priv->max_lcores + 1u)
+		return 0;
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		int says = lab_load(&pool->priv->shared->slot[lcore].process) == process->id;
+
+		if (says != lab_process_has(process, lcore))
+			return 0;
+	}
+	return 1;
 }
 
 int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays)
@@ -357,13 +380,12 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	struct lab_shared *shared = pool->priv->shared;
 	int64_t frames;
 
-	if (dead->first == 0 || (unsigned)dead->first + dead->lcores > pool->priv->max_lcores + 1u)
+	if (!is_whole(pool, dead))
 		return lab_fail(
 			EUCLEAN,
-			"pool '%s': a dead process had lcores %u to %u of %u: something has "
-			"overwritten the tables; it cannot be reaped",
-			pool->priv->name, dead->first, dead->first + dead->lcores - 1,
-			pool->priv->max_lcores);
+			"pool '%s': a dead process had %u lcores from %u of %u on, and these say "
+			"otherwise: something has overwritten the tables; it cannot be reaped",
+			pool->priv->name, dead->lcores, dead->first, pool->priv->max_lcores);
 	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_LEAVING);
 	/* Who gives a frame to the dead stores the byte, and then reads the slot's state
 	 * (transfer.c); here the state is stored, and then the bytes are read: one of the two sees

@@ -60,7 +60,9 @@ static uint8_t state_for(const struct lab_pool *pool, const struct lab_cache *c,
 	if (to.kind == LAB_OWNER_PROCESS && lab_process_is_active(pool, to.id)) {
 		if (!lab_pool_is_shared(pool->priv))
 			return LAB_STATE_HELD(c->lcore);
-		return LAB_STATE_HELD(process_at(pool, to.id)->first);
+		slot = process_at(pool, to.id)->first;
+		/* 0 if somebody has overwritten it. */
+		return slot >= 1 && slot <= (int)pool->priv->max_lcores ? LAB_STATE_HELD(slot) : 0;
 	}
 	if (to.kind != LAB_OWNER_LCORE || to.id < 1 || to.id > pool->priv->max_lcores ||
 	    !lab_load(&shared->slot[to.id].taken))
@@ -191,7 +193,8 @@ int64_t lab_reclaim(struct lab_pool *pool)
 	struct lab_cache *c;
 	int64_t n = lab_pool_reap(pool);
 
-	if (n < 0)
+	/* One that cannot be reaped does not keep the others' from coming back. */
+	if (n < 0 && n != -EUCLEAN)
 		return n;
 	c = lab_lcore_self(pool);
 	if (!c)

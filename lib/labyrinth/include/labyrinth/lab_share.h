@@ -93,7 +93,9 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most);
  *
  * The keepers do it within a tenth of a second; this is for who does not want to wait for that.
  *
- * Return: how many frames came back; or -EINVAL if the pool is not shared. Where another process is
+ * Return: how many frames came back; or -EINVAL if the pool is not shared; or -EUCLEAN: somebody has
+ * overwritten the tables, and one of the dead cannot be reaped (keepers try that once; what it had is
+ * lost to the pool, and its lcores are nobody else's). Where another process is
  * reaping one of the dead just now, that one is left to it. Thread-safe; may sleep.
  */
 int64_t lab_pool_reap(struct lab_pool *pool);

@@ -14,6 +14,7 @@
 #include "lcore.h"
 #include "pool.h"
 #include "shared.h"
+#include "site.h"
 #include "share/process.h"
 #include "share/reap.h"
 
@@ -287,6 +288,48 @@ Test(races, a_frame_given_to_the_dead_is_not_taken_from_the_next)
 	cr_assert_eq(lab_free(newcomer, given), 0);
 	cr_assert_eq(lab_pool_destroy(third), 0);
 	cr_assert_eq(lab_pool_destroy(newcomer), 0);
+	end_whole(mine);
+	shared_end();
+}
+
+/* ---- who samples a frame is killed before it has written whose it is ---- */
+
+static void sample_and_die(struct lab_pool *shared, struct other *other)
+{
+	struct lab_pool_priv *priv = shared->priv;
+	struct lab_cache *c = lab_lcore_self(shared);
+	uint32_t start = (uint32_t)(c->word >> LAB_LEN_BITS) * 64 + c->lcore * 97;
+
+	/* The eight that it would try. Its first store to one, and no more: */
+	for (uint32_t i = 0; i < 8; i++) {
+		struct lab_site *site = lab_site_at(priv, (start + i) % priv->plan.sites);
+
+		other->number[i] = (start + i) % priv->plan.sites;
+		if (!site->process)
+			site->process = lab_process_id(shared);
+	}
+}
+
+Test(races, sites_of_the_dead_are_free)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = FRAMES,
+					 .page_size = LAB_PAGE_4K,
+					 .sample = 16,
+					 .lcores = 2,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	struct other *other;
+
+	mine = pool_of(&config);
+	other = other_start(sample_and_die);
+	other_kill(other);
+	lab_pool_reap(mine);
+	for (uint32_t i = 0; i < 8; i++) {
+		const struct lab_site *site = lab_site_at(mine->priv, other->number[i]);
+
+		cr_assert_eq(site->frame, 0);
+		cr_assert_eq(site->process, 0);
+	}
 	end_whole(mine);
 	shared_end();
 }

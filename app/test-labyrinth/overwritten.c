@@ -4,6 +4,8 @@
  * Single words of a shared pool's tables are overwritten: what a living process has stays its own,
  * and what cannot be put in order is named. (recover/damage.c does it at random.)
  */
+#include "bundle.h"
+#include "cache.h"
 #include "pool.h"
 #include "shared.h"
 #include "share/process.h"
@@ -97,5 +99,39 @@ Test(overwritten, a_living_processs_frames_stay_its_own)
 	lab_pool_reap(pool);
 	lab_device_absolve(pool, "device");
 	end_whole(pool);
+	shared_end();
+}
+
+/* A bundle in the depot lists a frame that there is not. */
+static void lists(uint32_t number)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool_stats stats;
+	struct lab_bundle *bundle;
+	void *frames[32];
+	uint32_t n = 0;
+
+	cr_assert_gt(scatter(pool), 0);
+	lab_lcore_unregister(pool);
+	do
+		bundle = lab_bundle_at(pool, n++);
+	while (bundle->where != LAB_MAGAZINE_LISTED);
+	bundle->frame[number % 32] = number;
+	while (lab_alloc_bulk(pool, frames, 32, 0) == 0) {
+		for (unsigned k = 0; k < 32; k++)
+			cr_assert_neq(lab_frame_index(pool, frames[k]), LAB_FRAME_NONE);
+	}
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.refused[LAB_DROPPED_DAMAGED], 1);
+	cr_assert_eq(lab_pool_validate(pool), -EUCLEAN);
+}
+
+Test(overwritten, a_bundles_numbers_become_no_pointers)
+{
+	lists(FRAMES);
+	lists(0x123456);
+	lists(0x7fffffff);
+	lists(0x80000000);
+	lists(UINT32_MAX);
 	shared_end();
 }

@@ -87,8 +87,9 @@ struct lab_process {
 
 /**
  * struct lab_site - a sampled allocation, see site.h.
- * @frame: its number + 1 while it is held, 0 for an entry that is not in use.
- * @address: of the caller, in the process that @process is the id of.
+ * @frame: its number + 1 while it is held, or 0.
+ * @process: whose the entry is, by its id; 0 for an entry that is nobody's.
+ * @address: of the caller, in that process.
  */
 struct lab_site {
 	uint32_t frame;

@@ -829,6 +829,77 @@ Test(share, without_descriptors_the_keeper_rests)
 	shared_end();
 }
 
+/* ---- devices that leave ---- */
+
+static void lend_to(struct lab_pool *pool, const char *name, unsigned n)
+{
+	void *frames[8];
+	int device = lab_device_register(pool, name);
+
+	lab_alloc_bulk(pool, frames, n, 0);
+	lab_lend(pool, device, frames, n);
+}
+
+/* The first one that the machine has; or "". */
+static void first_device(char name[16])
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+
+	name[0] = '\0';
+	while (dir && !name[0] && (entry = readdir(dir))) {
+		if (strlen(entry->d_name) == 12)
+			memcpy(name, entry->d_name, 13);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void lend_to_some(struct lab_pool *pool, struct other *other)
+{
+	char there[16];
+
+	(void)other;
+	first_device(there);
+	lend_to(pool, "fffe:ff:1f.7", 8); /* no machine has that one */
+	lend_to(pool, "fffe:ff:1f.7x", 1);
+	lend_to(pool, "socket", 2);
+	if (there[0])
+		lend_to(pool, there, 4);
+}
+
+Test(share, a_device_that_has_left_is_absolved)
+{
+	struct lab_pool *pool = shared_pool(0);
+	struct other *other = other_start(lend_to_some);
+	struct lab_pool_stats stats;
+	char there[16];
+	unsigned stay;
+
+	first_device(there);
+	if (access("/sys/bus/pci/devices", F_OK))
+		cr_skip_test("needs a machine with PCI in sysfs");
+	stay = there[0] ? 7 : 3;
+	other_kill(other);
+	lab_pool_reap(pool);
+	for (unsigned i = 0; i < 300; i++) {
+		lab_pool_stats(pool, &stats);
+		if (stats.quarantined == stay)
+			break;
+		usleep(10000);
+	}
+	/* Not one second later, either. */
+	usleep(1200000);
+	conserved(pool, 0, stay);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	cr_assert_eq(lab_device_absolve(pool, "fffe:ff:1f.7x"), 1);
+	cr_assert_eq(lab_device_absolve(pool, "socket"), 2);
+	if (there[0])
+		cr_assert_eq(lab_device_absolve(pool, there), 4);
+	end_whole(pool);
+	shared_end();
+}
+
 /* ---- what comes and goes at one instant ---- */
 
 static struct lab_pool *last[2];

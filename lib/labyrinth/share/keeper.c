@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * The keeper's loop. Ten times a second it looks for the dead, and for whether nobody answers any
- * more: then it does. Between that it answers those who come, and waits for none of them.
+ * more: then it does. Between that it answers those who come, and waits for none of them. Once a
+ * second it looks whether devices whose frames are in quarantine have left the machine.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_lend.h>
+
 #include "arena.h"
 #include "error.h"
+#include "lcore.h"
 #include "share/keeper.h"
 #include "share/life.h"
 #include "share/meet.h"
@@ -29,6 +34,9 @@
 /* Who comes has so long to say what it wants. So many are heard at a time, others wait. */
 #define PATIENCE_MS 1000
 #define GUESTS      8
+/* How often it is looked for quarantined devices, which nobody is in a hurry for. */
+#define LOOK_MS 1000
+#define BUS     "/sys/bus/pci/devices/"
 
 /** struct guest - one who has come, and has not said yet what it wants. @fd: -1 for none. @until: in
  * milliseconds, as now_ms(). */
@@ -41,7 +49,7 @@ struct guest {
  * struct lab_keeper - the thread, and what it needs.
  * @lock: one of the process's threads reaps at a time: the kernel's locks are the process's.
  * @user: who made the pool. @group: whose members may attach, too; or (gid_t)-1.
- * @due: when to look for the dead again. @deaf: until then nobody is let in, for want of descriptors.
+ * @due: when to look for the dead again. @look: and for quarantined devices. @deaf: until then nobody is let in, for want of descriptors.
  */
 struct lab_keeper {
 	pthread_t thread;
@@ -50,6 +58,7 @@ struct lab_keeper {
 	gid_t group;
 	struct guest guest[GUESTS];
 	uint64_t due;
+	uint64_t look;
 	uint64_t deaf;
 };
 
@@ -188,6 +197,41 @@ static int answer_for_all(struct lab_pool_priv *priv)
 	return fd < 0 ? fd : 0;
 }
 
+/* 1 if a name is a PCI function's address, as sysfs writes it, and the function is not there. */
+static int has_left(const char *name)
+{
+	char path[sizeof(BUS) + LAB_LABEL_MAX];
+	unsigned domain, bus, device, function;
+	int end = 0;
+
+	if (sscanf(name, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4 ||
+	    end != 12 || name[end])
+		return 0;
+	snprintf(path, sizeof(path), BUS "%s", name);
+	/* Without sysfs nothing is there, and that says nothing. */
+	return access(path, F_OK) != 0 && errno == ENOENT && access(BUS, F_OK) == 0;
+}
+
+/* What has left the machine writes to no memory any more. The keeper has an lcore only as long as it
+ * needs one; if there is none, it tries again. */
+static void absolve_vanished(struct lab_pool_priv *priv)
+{
+	int absolved = 0;
+
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++) {
+		const struct lab_slot *device = &priv->shared->device[i];
+		char name[LAB_LABEL_MAX];
+
+		if (lab_load(&device->quarantined) &&
+		    has_left(lab_label_get(&device->name, name))) {
+			lab_device_absolve(&priv->pool, name);
+			absolved = 1;
+		}
+	}
+	if (absolved)
+		lab_lcore_unregister(&priv->pool);
+}
+
 /* What the loop waits for: its end, those who come, and those who have. */
 enum { STOP, LISTEN, FIRST_GUEST, EVENTS = FIRST_GUEST + GUESTS };
 
@@ -234,6 +278,10 @@ static void *keep(void *arg)
 			continue;
 		answer_for_all(priv);
 		lab_keeper_reap(priv, 0);
+		if (now_ms() >= keeper->look) {
+			absolve_vanished(priv);
+			keeper->look = now_ms() + LOOK_MS;
+		}
 		keeper->due = now_ms() + PERIOD_MS;
 	}
 	for (unsigned i = 0; i < GUESTS; i++) {

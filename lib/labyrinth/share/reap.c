@@ -98,13 +98,27 @@ static void empty_magazine(struct lab_pool *pool, unsigned lcore, struct lab_mag
 	lab_depot_push(pool->depot, LAB_DEPOT_EMPTY, mag);
 }
 
+/* Numbers that it was adding (numbers.c): so many have been stepped. With the table's lock, so that
+ * nobody else is adding some; without it that cannot be known. */
+static void finish_adding(struct lab_pool *pool, struct lab_cache *c, int has_table)
+{
+	uint64_t retired = lab_load(&pool->priv->shared->retired), counted;
+
+	counted = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_RETIRED);
+	if (has_table && counted <= retired && retired - counted <= c->had)
+		lab_store_release(&c->refilled, c->after + (retired - counted));
+	lab_store_release(&c->moving, 0u);
+}
+
 /* A flush that was announced, and a refill whose magazine is in order already. */
-static void finish_counting(struct lab_pool *pool, unsigned lcore)
+static void finish_counting(struct lab_pool *pool, unsigned lcore, int has_table)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
 	uint32_t number = (c->moving & ~LAB_MOVING_IN) - 1;
 	struct lab_magazine *mag;
 
+	if (c->moving == LAB_MOVING_NEW)
+		finish_adding(pool, c, has_table);
 	if (!c->moving || number >= pool->depot->magazines)
 		return;
 	mag = lab_depot_magazine(pool->depot, number);
@@ -217,12 +231,12 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 	}
 }
 
-static void name_all(struct lab_pool *pool, const struct lab_process *dead)
+static void name_all(struct lab_pool *pool, const struct lab_process *dead, int has_table)
 {
 	unsigned end = dead->first + dead->lcores;
 
 	for (unsigned lcore = dead->first; lcore < end; lcore++) {
-		finish_counting(pool, lcore);
+		finish_counting(pool, lcore, has_table);
 		name_cached(pool, dead, lcore);
 	}
 	take_magazines(pool, dead);
@@ -391,7 +405,7 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	 * (transfer.c); here the state is stored, and then the bytes are read: one of the two sees
 	 * the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	name_all(pool, dead);
+	name_all(pool, dead, strays);
 	frames = take_named(pool, dead, strays);
 	if (frames < 0)
 		return frames;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Pools of numbers; and what else a program needs that puts Labyrinth behind an interface of its own:
- * drained lcores, names of threads, a place to attach at, the pools of the process.
+ * Pools of numbers; and what else a program needs that puts Labyrinth behind an interface of its
+ * own: drained lcores, names of threads, a place to attach at, the pools of the process.
  */
 #include <pthread.h>
 
@@ -15,12 +15,11 @@ TestSuite(numbers, .timeout = 60, .init = shared_begin);
 
 static struct lab_pool *numbers_pool(uint64_t n, uint32_t flags)
 {
-	struct lab_pool_config config = {
-		.name = "shared",
-		.frames = n,
-		.cache_frames = 64,
-		.lcores = flags & LAB_POOL_SHARED ? 2 : 0,
-		.flags = flags | LAB_POOL_NUMBERS | LAB_POOL_FALLBACK};
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = n,
+					 .cache_frames = 64,
+					 .lcores = flags & LAB_POOL_SHARED ? 2 : 0,
+					 .flags = flags | LAB_POOL_NUMBERS | LAB_POOL_FALLBACK};
 
 	return pool_of(&config);
 }

@@ -7,8 +7,9 @@
 #include "bundle.h"
 #include "cache.h"
 #include "pool.h"
-#include "shared.h"
 #include "share/process.h"
+#include "shared.h"
+#include "site.h"
 
 TestSuite(overwritten, .timeout = 60, .init = shared_begin);
 
@@ -133,5 +134,65 @@ Test(overwritten, a_bundles_numbers_become_no_pointers)
 	lists(0x7fffffff);
 	lists(0x80000000);
 	lists(UINT32_MAX);
+	shared_end();
+}
+
+/* ---- what lab_pool_validate() finds ---- */
+
+static struct lab_pool *surveyed;
+
+static void finds(void *word, uint8_t value, const char *says)
+{
+	uint8_t *byte = word, was = *byte;
+
+	cr_assert_eq(lab_pool_validate(surveyed), 0, "%s", lab_error_text());
+	*byte = value;
+	cr_assert_eq(lab_pool_validate(surveyed), -EUCLEAN, "not found: %s", says);
+	text_has(says, NULL);
+	*byte = was;
+}
+
+Test(overwritten, validate_finds_who_has_what)
+{
+	struct lab_pool *pool = surveyed = shared_pool(0);
+	struct other *other = other_start(other_holds);
+	struct lab_shared *shared = pool->priv->shared;
+	struct lab_process *p = slot_of(pool, other->process);
+	struct lab_cache *c = lab_pool_cache(pool, p->first + 1u);
+	void *frame = lab_alloc(pool, 0);
+	uint8_t *state = &pool->state[lab_frame_index(pool, frame)];
+
+	finds(&p->lcores, 0, "has 0 lcores");
+	finds(&p->lcores, 200, "has 200 lcores");
+	finds(&p->first, slot_of(pool, lab_process_id(pool))->first, "two processes have lcore");
+	finds(&shared->slot[p->first].process, 1, "says that it is that of id 1");
+	finds(&c->lent, 9, "its counters say 9");
+	finds(&c->taken, 1, "its counters say 7");
+	finds(&shared->device[0].quarantined, 7, "7 frames in quarantine");
+	finds(state, LAB_STATE_LENT(5), "lent to device 5");
+	finds(state, LAB_STATE_HELD(50), "name lcore 50");
+	finds(state, LAB_STATE_HELD(96), "name lcore 96");
+	other_kill(other);
+	lab_pool_reap(pool);
+	finds(&shared->device[0].quarantined, 9, "9 frames in quarantine");
+	lab_device_absolve(pool, "device");
+	cr_assert_eq(lab_free(pool, frame), 0);
+	end_whole(pool);
+	shared_end();
+}
+
+Test(overwritten, validate_finds_sites_of_no_frame)
+{
+	struct lab_pool_config config = {.name = "sampled",
+					 .frames = FRAMES,
+					 .page_size = LAB_PAGE_4K,
+					 .sample = 1,
+					 .flags = LAB_POOL_FALLBACK};
+	struct lab_pool *pool = surveyed = pool_of(&config);
+	struct lab_site *site = lab_site_at(pool->priv, 5);
+
+	finds(&site->process, 32, "site 5 of process id 32 is in use for no frame");
+	finds(&site->frame, 32, "site 5");
+	end_whole(pool);
 	shared_end();
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * What one process does between two instructions of another. A page of the tables is taken away from
- * one mapping of them, so that the next access there stops its thread; what the others do meanwhile
- * is done by the signal's handler, which then gives the page back.
+ * What one process does between two instructions of another. A page of the tables is taken away
+ * from one mapping of them, so that the next access there stops its thread; what the others do
+ * meanwhile is done by the signal's handler, which then gives the page back.
  */
 #include <signal.h>
 #include <sys/syscall.h>
@@ -13,10 +13,10 @@
 #include "frame_table.h"
 #include "lcore.h"
 #include "pool.h"
-#include "shared.h"
-#include "site.h"
 #include "share/process.h"
 #include "share/reap.h"
+#include "shared.h"
+#include "site.h"
 
 TestSuite(races, .timeout = 60, .init = shared_begin);
 
@@ -104,7 +104,8 @@ Test(races, a_survivors_new_bundle_is_not_dissolved)
 	victim = lab_pool_cache(pool, 4);
 	loose(FIRST, victim, number);
 	cr_assert_eq(lab_bundle_form(pool, victim, number, &entry), 1);
-	/* The first frame leaves it singly, and is loose in the survivor's cache, with 31 others. */
+	/* The first frame leaves it singly, and is loose in the survivor's cache, with 31 others.
+	 */
 	lab_bundle_at(pool, entry & ~LAB_BUNDLE)->left--;
 	loose(FIRST + 1024, survivor, members);
 	members[0] = FIRST;
@@ -235,8 +236,8 @@ static struct lab_process *slot_of(const struct lab_pool *seen, const struct lab
 	return &seen->priv->shared->process[lab_process_id(whose) % LAB_MAX_PROCESSES];
 }
 
-/* The byte says that the frame is the target's. That leaves, another comes, and a third process gets
- * the frame and gives it to that one. */
+/* The byte says that the frame is the target's. That leaves, another comes, and a third process
+ * gets the frame and gives it to that one. */
 static void give_it_again(void)
 {
 	uint32_t number = lab_frame_index(mine, given);

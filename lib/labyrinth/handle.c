@@ -49,8 +49,8 @@ void lab_handle_free(struct lab_pool_priv *priv)
 {
 	int err = errno;
 
-	/* A child of fork() closes its copies, or it would keep the locks: so not while there may be
-	 * one that knows only half of it. */
+	/* A child of fork() closes its copies, or it would keep the locks: so not while there may
+	 * be one that knows only half of it. */
 	lab_arena_before_fork();
 	for (unsigned i = 0; i < LAB_FDS; i++) {
 		if (priv->fd[i] >= 0)

@@ -239,9 +239,9 @@ static int is_quarantined(const struct lab_slot *slot, const char *name)
 }
 
 /*
- * One absolves a device at a time: another would go on looking for its frames while somebody already
- * lends to the next device of the number. Killed on the way, it is the reaper that counts what is
- * left in quarantine (reap.c), and the device is absolved again.
+ * One absolves a device at a time: another would go on looking for its frames while somebody
+ * already lends to the next device of the number. Killed on the way, it is the reaper that counts
+ * what is left in quarantine (reap.c), and the device is absolved again.
  */
 static int64_t absolve(struct lab_pool *pool, int device, const char *name)
 {

@@ -105,10 +105,10 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
 		st->quarantined += lab_load(&shared->device[i].quarantined);
 	/*
-	 * The depot began with all frames but the retired ones. While lcores work their counters are read at different
-	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
-	 * left, so that they add up in every snapshot. Not the lent ones: nobody may overlook
-	 * those.
+	 * The depot began with all frames but the retired ones. While lcores work their counters
+	 * are read at different instants, and a duplicate counts until it is dropped; the parts are
+	 * then cut to what is left, so that they add up in every snapshot. Not the lent ones:
+	 * nobody may overlook those.
 	 */
 	st->total = pool->frames;
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);

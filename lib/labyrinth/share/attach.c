@@ -79,7 +79,8 @@ static int check(const char *name, const struct lab_answer *answer, const int fd
 		return err;
 	numbers = (head->flags & LAB_POOL_NUMBERS) != 0;
 	arena = numbers ? 0 : sealed_length(fds[1], name);
-	err = arena < 0 ? (int)arena : lab_head_check(head, name, (uint64_t)tables, (uint64_t)arena);
+	err = arena < 0 ? (int)arena
+			: lab_head_check(head, name, (uint64_t)tables, (uint64_t)arena);
 	if (!err && (head->key != answer->key || strcmp(head->name, name) != 0))
 		err = lab_fail(EPROTO, "what was offered as pool '%s' is another", name);
 	if (!err && !numbers && (fstatfs(fds[1], &fs) || fs.f_bsize != (long)1 << head->seg_shift))

@@ -38,8 +38,8 @@
 #define LOOK_MS 1000
 #define BUS     "/sys/bus/pci/devices/"
 
-/** struct guest - one who has come, and has not said yet what it wants. @fd: -1 for none. @until: in
- * milliseconds, as now_ms(). */
+/** struct guest - one who has come, and has not said yet what it wants. @fd: -1 for none. @until:
+ * in milliseconds, as now_ms(). */
 struct guest {
 	int fd;
 	uint64_t until;
@@ -49,7 +49,8 @@ struct guest {
  * struct lab_keeper - the thread, and what it needs.
  * @lock: one of the process's threads reaps at a time: the kernel's locks are the process's.
  * @user: who made the pool. @group: whose members may attach, too; or (gid_t)-1.
- * @due: when to look for the dead again. @look: and for quarantined devices. @deaf: until then nobody is let in, for want of descriptors.
+ * @due: when to look for the dead again. @look: and for quarantined devices. @deaf: until then
+ * nobody is let in, for want of descriptors.
  */
 struct lab_keeper {
 	pthread_t thread;
@@ -120,10 +121,11 @@ static void serve(const struct lab_pool_priv *priv, int fd, const struct lab_ask
 		give(priv, fd, ask->want != LAB_WANT_ATTACH);
 		return;
 	}
-	lab_fail(EPROTONOSUPPORT,
-		 "pool '%s' has tables of layout %u, and this program knows %u: build both with the "
-		 "same version of Labyrinth",
-		 priv->name, LAB_LAYOUT, ask->layout);
+	lab_fail(
+		EPROTONOSUPPORT,
+		"pool '%s' has tables of layout %u, and this program knows %u: build both with the "
+		"same version of Labyrinth",
+		priv->name, LAB_LAYOUT, ask->layout);
 	say_no(fd, EPROTONOSUPPORT, lab_error_text());
 }
 
@@ -212,8 +214,8 @@ static int has_left(const char *name)
 	return access(path, F_OK) != 0 && errno == ENOENT && access(BUS, F_OK) == 0;
 }
 
-/* What has left the machine writes to no memory any more. The keeper has an lcore only as long as it
- * needs one; if there is none, it tries again. */
+/* What has left the machine writes to no memory any more. The keeper has an lcore only as long as
+ * it needs one; if there is none, it tries again. */
 static void absolve_vanished(struct lab_pool_priv *priv)
 {
 	int absolved = 0;

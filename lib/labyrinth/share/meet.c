@@ -61,8 +61,7 @@ int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group)
 	    permit(address.sun_path, user, group) == 0 && listen(fd, 16) == 0 &&
 	    rename(address.sun_path, final.sun_path) == 0)
 		return fd;
-	err = lab_fail(errno, "the socket %s cannot be made (%s)", final.sun_path,
-		       strerror(errno));
+	err = lab_fail(errno, "the socket %s cannot be made (%s)", final.sun_path, strerror(errno));
 	unlink(address.sun_path);
 	close(fd);
 	errno = -err;

@@ -42,8 +42,8 @@ struct lab_answer {
 /** Descriptors that come with an answer: of the tables, of the frames. */
 #define LAB_MEET_FDS 2
 
-/** lab_meet_listen() - be found under a name in @dir; replaces who was. One does so at a time. @user:
- * who made the pool. Return: a descriptor; or -errno. */
+/** lab_meet_listen() - be found under a name in @dir; replaces who was. One does so at a time.
+ * @user: who made the pool. Return: a descriptor; or -errno. */
 int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group);
 
 /** lab_meet_accept() - who has come. Return: a descriptor to hear it and answer through, neither of

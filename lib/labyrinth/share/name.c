@@ -19,8 +19,8 @@
 #include "share/name.h"
 
 /* How often one that finds somebody else alone with a name looks again, and how long after. */
-#define TRIES  200
-#define TRY_US 10000
+#define TRIES   200
+#define TRY_US  10000
 
 #define FITTING "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -76,10 +76,10 @@ static int check_directory(const char *dir)
 	struct stat st;
 
 	if (stat(dir, &st))
-		return errno == ENOENT ? -ENOENT
-				       : lab_fail(errno,
-						  "the run-time directory %s cannot be reached (%s)",
-						  dir, strerror(errno));
+		return errno == ENOENT
+			       ? -ENOENT
+			       : lab_fail(errno, "the run-time directory %s cannot be reached (%s)",
+					  dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return lab_fail(ENOTDIR, "%s is no directory: set LABYRINTH_RUNTIME_DIR to one",
 				dir);

@@ -43,8 +43,8 @@ int lab_name_claim(const char *name, gid_t group, char dir[LAB_PATH_MAX]);
 int lab_name_settle(int fd, uint64_t key);
 
 /** lab_name_join() - hold on to the name of a pool with @key. @dir: as above. Return: a descriptor,
- * or -errno with a sentence: the name is another pool's now, or there is none. May sleep, as long as
- * somebody has the name alone: while he makes the pool, or clears it away. */
+ * or -errno with a sentence: the name is another pool's now, or there is none. May sleep, as long
+ * as somebody has the name alone: while he makes the pool, or clears it away. */
 int lab_name_join(const char *name, uint64_t key, char dir[LAB_PATH_MAX]);
 
 /** lab_name_is_held() - 1 if a pool has the name. */

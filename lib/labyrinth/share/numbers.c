@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Numbers that a pool has from now on. Until then their bytes say "retired"; they become the calling
- * lcore's, as if it had allocated them, and are freed. A process that is killed in between holds
- * them, and is reaped.
+ * Numbers that a pool has from now on. Until then their bytes say "retired"; they become the
+ * calling lcore's, as if it had allocated them, and are freed. A process that is killed in between
+ * holds them, and is reaped.
  */
 #include <errno.h>
 
@@ -40,9 +40,10 @@ static int check(const struct lab_pool *pool, uint32_t first, uint32_t n)
 }
 
 /*
- * The numbers come to the lcore as if out of the depot, and `refilled` counts them. Whoever is killed on
- * the way has stepped some of their bytes: so many the counter of retired ones is behind, which does
- * not change before nothing is announced any more. From that his reaper knows what came (reap.c).
+ * The numbers come to the lcore as if out of the depot, and `refilled` counts them. Whoever is
+ * killed on the way has stepped some of their bytes: so many the counter of retired ones is behind,
+ * which does not change before nothing is announced any more. From that his reaper knows what came
+ * (reap.c).
  */
 static void hold(struct lab_pool *pool, struct lab_cache *c, uint32_t first, uint32_t n)
 {

@@ -132,7 +132,8 @@ static unsigned find_lcores(const struct lab_pool_priv *priv, unsigned n)
 	unsigned run = 0;
 
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
-		int is_free = lab_process_is_lcore_free(priv->shared, lcore) && !is_given_to(priv, lcore);
+		int is_free =
+			lab_process_is_lcore_free(priv->shared, lcore) && !is_given_to(priv, lcore);
 
 		run = is_free ? run + 1 : 0;
 		if (run == n)

@@ -59,8 +59,8 @@ static inline int lab_process_has(const struct lab_process *process, unsigned lc
 }
 
 /**
- * lab_process_owns() - 1 if the lcore's slot says so, too. A process's slot that was overwritten must
- * not make anybody take what is a living process's: only where both agree is it taken.
+ * lab_process_owns() - 1 if the lcore's slot says so, too. A process's slot that was overwritten
+ * must not make anybody take what is a living process's: only where both agree is it taken.
  */
 static inline int lab_process_owns(const struct lab_shared *shared,
 				   const struct lab_process *process, unsigned lcore)
@@ -69,8 +69,8 @@ static inline int lab_process_owns(const struct lab_shared *shared,
 	       lab_load(&shared->slot[lcore].process) == lab_load(&process->id);
 }
 
-/** lab_process_is_lcore_free() - 1 if no process has an lcore, neither by a process's slot nor by the
- * lcore's own. */
+/** lab_process_is_lcore_free() - 1 if no process has an lcore, neither by a process's slot nor by
+ * the lcore's own. */
 int lab_process_is_lcore_free(const struct lab_shared *shared, unsigned lcore);
 
 #endif

@@ -178,9 +178,9 @@ static void take_magazines(struct lab_pool *pool, const struct lab_process *dead
 
 /*
  * A frame that a bundle of the dead lists, and that may have left it long ago and be in a bundle of
- * a survivor's now: home[] still says this one's number then until the survivor writes its own, which
- * it does before it writes the byte. So the byte is read first: a byte that says "bundled" has its
- * own bundle's number in home[], or a later one.
+ * a survivor's now: home[] still says this one's number then until the survivor writes its own,
+ * which it does before it writes the byte. So the byte is read first: a byte that says "bundled"
+ * has its own bundle's number in home[], or a later one.
  *
  * Nothing changes between the two and the compare-and-swap if home[] says @number. Only who has the
  * descriptor writes that number (who gives a frame away, or samples it, writes one with a top bit,
@@ -223,8 +223,7 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 
 		if (where == LAB_MAGAZINE_LISTED)
 			lcore = dead_lcore(pool->priv->shared, dead, lab_load(&bundle->state));
-		else if (making > 0 &&
-			 lab_process_owns(pool->priv->shared, dead, (unsigned)making))
+		else if (making > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)making))
 			lcore = (unsigned)making;
 		if (lcore)
 			dissolve(pool, bundle, i, lcore);
@@ -312,9 +311,9 @@ static int64_t take_named(struct lab_pool *pool, struct lab_process *process, in
 
 /*
  * One of the dead's devices, or one that it was just absolving (lend.c). Who absolves has
- * `absolver` alone, so it is counted only where nobody else can be doing that: where it was the dead
- * itself, or where nothing is in quarantine yet. What was in quarantine before has been counted, and
- * becomes less by absolving only.
+ * `absolver` alone, so it is counted only where nobody else can be doing that: where it was the
+ * dead itself, or where nothing is in quarantine yet. What was in quarantine before has been
+ * counted, and becomes less by absolving only.
  */
 static void settle_device(struct lab_pool *pool, const struct lab_process *dead, int number)
 {
@@ -413,8 +412,8 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	/* It may have died between the bytes and the counter (numbers.c), which is put right under
 	 * the table's lock. */
 	if (strays)
-		lab_store(&shared->retired,
-			  lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_RETIRED));
+		lab_store(&shared->retired, lab_frame_table_count_state(pool->state, pool->frames,
+									LAB_STATE_RETIRED));
 	lab_site_forget(pool->priv, lab_load(&dead->id));
 	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
 		lab_store_release(&shared->slot[lcore].taken, 0u);

@@ -8,10 +8,10 @@
  * compare-and-swap tells which.
  *
  * The byte names an lcore, not a process. Before the compare-and-swap the frame could have been
- * reaped, allocated by a third process and given to the lcore's next one: the byte would be the same
- * again. So the giver says first which lcore it gives to (lab_cache.giving), and nobody joins with an
- * lcore that somebody says so of. Who took the frame read the giver's byte, and the next one joins
- * after that: it sees what the giver said before.
+ * reaped, allocated by a third process and given to the lcore's next one: the byte would be the
+ * same again. So the giver says first which lcore it gives to (lab_cache.giving), and nobody joins
+ * with an lcore that somebody says so of. Who took the frame read the giver's byte, and the next
+ * one joins after that: it sees what the giver said before.
  */
 #include <errno.h>
 

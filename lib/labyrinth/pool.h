@@ -53,7 +53,7 @@ struct lab_slot {
 	uint32_t quarantined;
 	uint32_t absolver; /* of a device: the process that is just freeing those */
 	uint32_t process;  /* of an lcore of a shared pool: the process that has it, by its id */
-	uint64_t since; /* it was taken, in seconds since 1970 */
+	uint64_t since;    /* it was taken, in seconds since 1970 */
 	struct lab_label name;
 };
 

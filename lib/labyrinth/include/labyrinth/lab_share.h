@@ -37,8 +37,8 @@ extern "C" {
  *in struct lab_pool_config. What else the pool is like, its creator has said.
  * @group: believe who answers for the pool if it is a member of this group; NULL: only the same
  *	user, or root. Root believes anybody: that, and whom to attach to, is its own to judge.
- * @address: where the frames shall be, for programs that pass pointers to each other; NULL: anywhere.
- *	Something else may be there already (EEXIST).
+ * @address: where the frames shall be, for programs that pass pointers to each other; NULL:
+ *anywhere. Something else may be there already (EEXIST).
  * @on_refusal, @on_refusal_arg: as in struct lab_pool_config.
  */
 struct lab_attach_config {
@@ -93,10 +93,10 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most);
  *
  * The keepers do it within a tenth of a second; this is for who does not want to wait for that.
  *
- * Return: how many frames came back; or -EINVAL if the pool is not shared; or -EUCLEAN: somebody has
- * overwritten the tables, and one of the dead cannot be reaped (keepers try that once; what it had is
- * lost to the pool, and its lcores are nobody else's). Where another process is
- * reaping one of the dead just now, that one is left to it. Thread-safe; may sleep.
+ * Return: how many frames came back; or -EINVAL if the pool is not shared; or -EUCLEAN: somebody
+ * has overwritten the tables, and one of the dead cannot be reaped (keepers try that once; what it
+ * had is lost to the pool, and its lcores are nobody else's). Where another process is reaping one
+ * of the dead just now, that one is left to it. Thread-safe; may sleep.
  */
 int64_t lab_pool_reap(struct lab_pool *pool);
 

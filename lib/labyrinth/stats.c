@@ -123,24 +123,23 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 			st->refused[k] += s.refused[k];
 		st->lcores += lab_load(&shared->slot[lcore].taken);
 	}
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
+		st->quarantined += lab_load(&shared->device[i].quarantined);
 	/*
-	 * While lcores work their counters are read at different
-	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
-	 * left, so that they add up in every snapshot. Not the lent ones: nobody may overlook
-	 * those.
+	 * While lcores work their counters are read at different instants, and a duplicate counts
+	 * until it is dropped; the parts are then cut to what is left, so that they add up in every
+	 * snapshot. Not the lent ones: nobody may overlook those.
 	 */
 	st->total = pool->frames;
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);
 	st->free = lab_pool_began_with(pool) + st->flushed - st->refilled;
-	st->lent = cut(lent, &rest);
+	st->lent = cut(lent + (int64_t)st->quarantined, &rest);
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
 	/* Without caches nothing moves by the magazine, and each frame's byte is looked at. */
 	if (pool->priv->flags & LAB_POOL_EXACT)
 		count_states(pool, st);
-	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
-		st->quarantined += lab_load(&shared->device[i].quarantined);
 }
 
 void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *st)

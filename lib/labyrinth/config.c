@@ -121,6 +121,11 @@ static int check_owners(struct lab_pool_config *c)
 				"%s is set, which means something in a pool with LAB_POOL_SHARED "
 				"only",
 				c->lcores ? "lcores" : "group");
+	if (c->flags & LAB_POOL_COMMON &&
+	    (!(c->flags & LAB_POOL_SHARED) || c->flags & LAB_POOL_BOUND))
+		return lab_fail(EINVAL,
+				"LAB_POOL_COMMON is for pools with LAB_POOL_SHARED and without "
+				"LAB_POOL_BOUND: it lets each process free what others hold");
 	if (c->lcores == 0 && c->flags & LAB_POOL_SHARED)
 		c->lcores = LAB_SHARE_LCORES;
 	return 0;

@@ -9,6 +9,7 @@
 #include <labyrinth/lab_frame.h>
 
 #include "cache.h"
+#include "common.h"
 #include "depot.h"
 #include "error.h"
 #include "exact.h"
@@ -81,7 +82,7 @@ static int claim(struct lab_pool *pool, struct lab_cache *c, uint32_t frame)
 	    __atomic_compare_exchange_n(&pool->state[frame], &found, c->freed, 0, __ATOMIC_RELAXED,
 					__ATOMIC_RELAXED))
 		return 1;
-	return lab_home_leave(pool, frame, c->freed);
+	return lab_home_leave(pool, frame, c->freed) || lab_common_leave(pool, frame, c->freed);
 }
 
 static int free_bulk(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)

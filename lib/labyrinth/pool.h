@@ -174,6 +174,8 @@ struct lab_shared {
 	uint64_t reaped_frames;                      /* given back for processes that died */
 	uint64_t reaped_processes;
 	uint64_t retired; /* frames out of circulation, as their bytes say too */
+	uint32_t passed;  /* of a common pool: 1 once a process has freed another's frame */
+	uint32_t pad;
 };
 
 /** Descriptors that a pool may keep; all are closed in a child of fork(). */

@@ -43,7 +43,8 @@ void lab_tables_plan(struct lab_plan *plan, const struct lab_head *head)
 	uint64_t frames = head->frames;
 	uint64_t steps = (frames << LAB_FRAME_SHIFT >> LAB_DELTA_SHIFT) + 1;
 	/* Enough to bundle every frame; beyond what their numbers reach, some frames stay loose. */
-	uint64_t bundles = exclusive && !exact ? frames >> LAB_BLOCK_SHIFT : 0;
+	int alone = exclusive && !exact && !(head->flags & LAB_POOL_COMMON);
+	uint64_t bundles = alone ? frames >> LAB_BLOCK_SHIFT : 0;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->frames = frames;

@@ -4,6 +4,7 @@
  * Both sides of mempools: slots, pools, and how another process comes to one.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "error.h"
 #include "frames.h"
 #include "log.h"
+#include "memory.h"
 #include "side.h"
 
 /* Lcores beside EAL's: for threads that EAL does not know. */
@@ -179,12 +181,12 @@ int side_shares(void)
 
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX])
 {
-	const char *dir = rte_eal_get_runtime_dir();
-	uint32_t hash = 5381;
+	/* Another mempool of the name may still be known to a secondary process, and another DPDK
+	 * program may have one. */
+	uint64_t unlike = rte_rdtsc() ^ (uint64_t)getpid() << 32;
 
-	while (*dir)
-		hash = hash * 33 + (unsigned char)*dir++;
-	snprintf(name, LAB_NAME_MAX, "%.25s.%04x", mempool, (hash ^ hash >> 16) & 0xffff);
+	snprintf(name, LAB_NAME_MAX, "%.20s.%010" PRIx64, mempool,
+		 unlike * 0x9e3779b97f4a7c15ull >> 24);
 	for (char *c = name; *c; c++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
 			    *c) ||
@@ -235,7 +237,7 @@ static struct lab_pool *create_pool(const struct rte_mempool *mp, struct common 
 
 	side_set_cache(&config, mp->cache_size, mp->size);
 	if (common->pool[0]) {
-		config.flags |= LAB_POOL_SHARED;
+		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
 		config.lcores = common->lcores;
 	}
 	return side_create_pool(&config, err);
@@ -390,6 +392,8 @@ static struct lab_pool *attach(struct common *common)
 	if (!pool)
 		LOG(ERR, "mempool '%s' cannot be used by this process: %s\n", common->mempool,
 		    lab_error_text());
+	else if (common->frames)
+		memory_attach(pool);
 	return pool;
 }
 
@@ -403,8 +407,10 @@ struct lab_pool *side_attach(struct common *common)
 		pool = side->pool;
 	} else {
 		/* Another process has freed the mempool that had the slot. */
-		if (side->key)
+		if (side->key) {
+			memory_detach(side->pool);
 			lab_pool_destroy(side->pool);
+		}
 		side->key = 0;
 		pool = attach(common);
 		if (pool)

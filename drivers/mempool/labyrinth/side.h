@@ -79,8 +79,8 @@ void side_destroy(struct rte_mempool *mp);
 /** side_shares() - 1 if there may be other processes of this DPDK program. */
 int side_shares(void);
 
-/** side_pool_name() - what the pool of a mempool is called: the files that it is found by are
- * called so, for all DPDK programs of the machine. */
+/** side_pool_name() - what the pool of a mempool is called, unlike any other: the files that it is
+ * found by are called so, for all DPDK programs of the machine. */
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX]);
 
 /** side_on_refusal() - for lab_pool_config.on_refusal: says it in EAL's log, the first times and

@@ -234,13 +234,13 @@ int64_t lab_pool_reap(struct lab_pool *pool)
 	if (pool->priv->inherited || !pool->priv->keeper)
 		return lab_fail(EINVAL, "pool '%s' is not shared: it has no other process to reap",
 				pool->priv->name);
-	frames = lab_keeper_reap(pool->priv, 1);
+	frames = lab_keeper_reap(pool->priv, LAB_REAP_STUCK);
 	/* What another process has begun is waited for. */
 	for (unsigned i = 0; i < TRIES && lab_process_is_any_leaving(pool->priv); i++) {
 		int64_t more;
 
 		usleep(TRY_US / 100);
-		more = lab_keeper_reap(pool->priv, 1);
+		more = lab_keeper_reap(pool->priv, LAB_REAP_STUCK);
 		frames = frames < 0 || more < 0 ? (more < 0 ? more : frames) : frames + more;
 	}
 	return frames;

@@ -81,12 +81,12 @@ void lab_keeper_let_go(struct lab_pool_priv *priv)
 	pthread_mutex_unlock(&priv->keeper->lock);
 }
 
-int64_t lab_keeper_reap(struct lab_pool_priv *priv, int stuck)
+int64_t lab_keeper_reap(struct lab_pool_priv *priv, enum lab_extent extent)
 {
 	int64_t frames;
 
 	lab_keeper_hold(priv);
-	frames = lab_process_reap_dead(priv, 0, stuck);
+	frames = lab_process_reap_dead(priv, 0, extent);
 	lab_keeper_let_go(priv);
 	return frames;
 }
@@ -279,7 +279,7 @@ static void *keep(void *arg)
 		if (now_ms() < keeper->due)
 			continue;
 		answer_for_all(priv);
-		lab_keeper_reap(priv, 0);
+		lab_keeper_reap(priv, LAB_REAP_DEAD);
 		if (now_ms() >= keeper->look) {
 			absolve_vanished(priv);
 			keeper->look = now_ms() + LOOK_MS;

@@ -200,7 +200,7 @@ static int try_to_join(struct lab_pool_priv *priv, uint32_t lcores)
 				"pool '%s' cannot be joined: another process has been changing "
 				"its table of processes for five seconds; is one stopped?",
 				priv->name);
-	lab_process_reap_dead(priv, 1, 0);
+	lab_process_reap_dead(priv, 1, LAB_REAP_DEAD);
 	err = take_slot(priv, lcores + 1);
 	lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
 	return err;
@@ -227,14 +227,19 @@ void lab_process_leave(struct lab_pool_priv *priv)
 }
 
 /* The caller has the dead process's lock. */
-static int64_t reap(struct lab_pool_priv *priv, struct lab_process *dead, int has_table)
+static int64_t reap(struct lab_pool_priv *priv, struct lab_process *dead, int has_table,
+		    enum lab_extent extent)
 {
 	int table = has_table || lab_life_wait(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE) == 0;
 	int64_t frames = 0;
 
 	/* Another may have reaped it, and a third joined and died, before the lock was this
 	 * process's. */
-	if (lab_load(&dead->state) != LAB_PROCESS_FREE) {
+	if (lab_load(&dead->state) == LAB_PROCESS_GONE) {
+		frames = lab_reap_rest(&priv->pool, dead, extent == LAB_REAP_ALL);
+		__atomic_fetch_add(&priv->shared->reaped_frames, (uint64_t)frames,
+				   __ATOMIC_RELAXED);
+	} else if (lab_load(&dead->state) != LAB_PROCESS_FREE) {
 		frames = lab_reap_process(&priv->pool, dead, table);
 		if (frames < 0) {
 			/* Or each keeper would try ten times a second. */
@@ -251,7 +256,7 @@ static int64_t reap(struct lab_pool_priv *priv, struct lab_process *dead, int ha
 	return frames;
 }
 
-int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, int stuck)
+int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, enum lab_extent extent)
 {
 	int life = priv->fd[LAB_FD_LIFE];
 	int64_t all = 0, err = 0;
@@ -262,10 +267,10 @@ int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, int stu
 		int64_t frames;
 
 		if (i == priv->slot || state == LAB_PROCESS_FREE ||
-		    (state == LAB_PROCESS_STUCK && !stuck) || lab_life_is_taken(life, i) ||
-		    !lab_life_take(life, i))
+		    (state == LAB_PROCESS_STUCK && extent == LAB_REAP_DEAD) ||
+		    lab_life_is_taken(life, i) || !lab_life_take(life, i))
 			continue;
-		frames = reap(priv, p, has_table);
+		frames = reap(priv, p, has_table, extent);
 		lab_life_drop(life, i);
 		if (frames < 0)
 			err = frames;

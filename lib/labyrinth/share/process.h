@@ -19,6 +19,7 @@ enum lab_process_state {
 	LAB_PROCESS_ACTIVE,
 	LAB_PROCESS_LEAVING, /* or dead, and being reaped: its lists are not in order any more */
 	LAB_PROCESS_STUCK,   /* dead, and could not be reaped: keepers leave it alone */
+	LAB_PROCESS_GONE, /* dead and reaped, but for what others may have of it (common pools) */
 };
 
 /** lab_process_alone() - the calling process is all that a pool will have. */
@@ -38,10 +39,18 @@ int lab_process_join(struct lab_pool_priv *priv, uint32_t lcores);
  * uses the pool. */
 void lab_process_leave(struct lab_pool_priv *priv);
 
+/** enum lab_extent - how far reaping goes. @LAB_REAP_DEAD: those that have died. @LAB_REAP_STUCK:
+ * also those that could not be reaped before. @LAB_REAP_ALL: also what others may have of them. */
+enum lab_extent {
+	LAB_REAP_DEAD,
+	LAB_REAP_STUCK,
+	LAB_REAP_ALL,
+};
+
 /** lab_process_reap_dead() - reap each process that has died. @has_table: the caller has the
- * table's lock already. @stuck: also those that could not be reaped before. Return: how many frames
- * came back; or -errno with a sentence: one of them could not be reaped. May sleep. */
-int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, int stuck);
+ * table's lock already. Return: how many frames came back; or -errno with a sentence: one of them
+ * could not be reaped. May sleep. */
+int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, enum lab_extent extent);
 
 /** lab_process_others() - how many other processes the pool has now, dead ones included. */
 unsigned lab_process_others(const struct lab_pool_priv *priv);

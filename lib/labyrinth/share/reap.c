@@ -298,29 +298,31 @@ static int64_t take_exact(struct lab_pool *pool, const uint8_t *whose, unsigned 
 	return all;
 }
 
-/* Which states name the process; and, with @strays, which name an lcore that no process has. */
+/* Which states name the process, those of @held frames too or not; and, with @strays, which name an
+ * lcore that no process has. */
 static void list_states(const struct lab_pool *pool, const struct lab_process *process, int strays,
-			uint8_t whose[256])
+			int held, uint8_t whose[256])
 {
 	memset(whose, 0, 256);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
 		uint8_t take = lab_process_owns(pool->priv->shared, process, lcore) ||
 			       (strays && lab_process_is_lcore_free(pool->priv->shared, lcore));
 
-		whose[LAB_STATE_FREED(lcore)] = whose[LAB_STATE_HELD(lcore)] = take;
+		whose[LAB_STATE_FREED(lcore)] = take;
+		whose[LAB_STATE_HELD(lcore)] = take && held;
 	}
 }
 
 /* Through one of the process's own caches, which are empty now, and so back to the depot. Whoever
  * is killed here leaves the same that it found: bytes that name the process's lcores. */
-static int64_t take_named(struct lab_pool *pool, struct lab_process *process, int strays)
+static int64_t take_named(struct lab_pool *pool, struct lab_process *process, int strays, int held)
 {
 	struct lab_cache *c = lab_pool_cache(pool, process->first);
 	uint8_t whose[256];
 	int64_t all = 0;
 	int err;
 
-	list_states(pool, process, strays, whose);
+	list_states(pool, process, strays, held, whose);
 	if (pool->priv->flags & LAB_POOL_EXACT)
 		return take_exact(pool, whose, process->first);
 	process->base = (uint64_t)(uintptr_t)pool->base;
@@ -382,7 +384,7 @@ int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process)
 	/* They are in order, unless somebody has overwritten them. */
 	for (unsigned lcore = process->first; lcore < end; lcore++)
 		forget_cached(pool, lcore);
-	return take_named(pool, process, 1);
+	return take_named(pool, process, 1, 1);
 }
 
 uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_process *process)
@@ -413,9 +415,18 @@ static int is_whole(const struct lab_pool *pool, const struct lab_process *proce
 	return 1;
 }
 
+/* Its lcores and its slot are free for another from here on. */
+static void free_slot(struct lab_pool *pool, struct lab_process *dead)
+{
+	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
+		lab_store_release(&pool->priv->shared->slot[lcore].taken, 0u);
+	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_FREE);
+}
+
 int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays)
 {
 	struct lab_shared *shared = pool->priv->shared;
+	int passed = lab_load(&shared->passed) != 0;
 	int64_t frames;
 
 	if (!is_whole(pool, dead))
@@ -430,7 +441,7 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	 * the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	name_all(pool, dead);
-	frames = take_named(pool, dead, strays);
+	frames = take_named(pool, dead, strays, !passed);
 	if (frames < 0)
 		return frames;
 	quarantine(pool, dead);
@@ -440,9 +451,22 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 		lab_store(&shared->retired, lab_frame_table_count_state(pool->state, pool->frames,
 									LAB_STATE_RETIRED));
 	lab_site_forget(pool->priv, lab_load(&dead->id));
-	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
-		lab_store_release(&shared->slot[lcore].taken, 0u);
-	/* Its lcores and its slot are free for another from here on. */
-	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_FREE);
+	if (passed && lab_reap_count_held(pool, dead))
+		lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_GONE);
+	else
+		free_slot(pool, dead);
 	return frames;
+}
+
+int64_t lab_reap_rest(struct lab_pool *pool, struct lab_process *gone, int all)
+{
+	int64_t frames = 0;
+
+	if (all)
+		frames = take_named(pool, gone, 0, 1);
+	else if (lab_reap_count_held(pool, gone))
+		return 0;
+	if (frames >= 0)
+		free_slot(pool, gone);
+	return frames < 0 ? 0 : frames;
 }

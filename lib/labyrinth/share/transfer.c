@@ -27,6 +27,7 @@
 #include "home.h"
 #include "lcore.h"
 #include "refusal.h"
+#include "share/keeper.h"
 #include "share/process.h"
 
 uint32_t lab_process_id(const struct lab_pool *pool)
@@ -191,7 +192,7 @@ static int is_orphan(const struct lab_pool *pool, uint64_t frame)
 int64_t lab_reclaim(struct lab_pool *pool)
 {
 	struct lab_cache *c;
-	int64_t n = lab_pool_reap(pool);
+	int64_t n = lab_pool_reap(pool), rest;
 
 	/* One that cannot be reaped does not keep the others' from coming back. */
 	if (n < 0 && n != -EUCLEAN)
@@ -199,7 +200,9 @@ int64_t lab_reclaim(struct lab_pool *pool)
 	c = lab_lcore_self(pool);
 	if (!c)
 		return -errno;
-	n = 0;
+	/* What others may have had of those that are gone: the caller knows that they have not. */
+	rest = lab_keeper_reap(pool->priv, LAB_REAP_ALL);
+	n = rest > 0 ? rest : 0;
 	for (uint64_t i = 0; i < pool->frames; i++) {
 		if (is_orphan(pool, i) && lab_home_leave(pool, i, LAB_STATE_HELD(c->lcore))) {
 			lab_free(pool, lab_frame_at(pool, (uint32_t)i));

@@ -6,8 +6,6 @@
  */
 #include <pthread.h>
 
-#include "cache.h"
-#include "hand.h"
 #include "pool.h"
 #include "shared.h"
 
@@ -129,12 +127,6 @@ static void add_some(struct lab_pool *pool, struct other *other)
 {
 	uint8_t held = LAB_STATE_HELD(lab_lcore_register(pool, "other"));
 
-	struct lab_cache *c = lab_tls_cache[pool->id];
-
-	c->after = c->refilled;
-	c->had = 40;
-	c->moving = LAB_MOVING_NEW;
-	c->refilled = c->after + 40;
 	for (uint32_t i = 64; i < 100; i++)
 		pool->state[i] = held;
 	(void)other;

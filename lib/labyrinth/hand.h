@@ -23,8 +23,6 @@
  * flush from before it fills one until after it has pushed it.
  */
 #define LAB_MOVING_IN 0x80000000u
-/** lab_cache.moving, instead: numbers are being added to the pool (numbers.c), @had of them. */
-#define LAB_MOVING_NEW 0x40000000u
 
 /** lab_hand_empty() - an empty magazine, of those kept or out of the depot; NULL: there is none. */
 struct lab_magazine *lab_hand_empty(struct lab_pool *pool, struct lab_cache *c);

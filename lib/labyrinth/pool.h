@@ -157,6 +157,7 @@ struct lab_plan {
 	uint32_t magazines;
 	uint32_t bundles;
 	uint32_t sites;
+	uint32_t sets; /* of the depot: 1 in a pool without caches */
 };
 
 /**
@@ -232,6 +233,12 @@ static inline int lab_pool_is_shared(const struct lab_pool_priv *priv)
 static inline int lab_pool_has_homes(const struct lab_pool_priv *priv)
 {
 	return (priv->flags & LAB_POOL_SHARED) || priv->sample;
+}
+
+/** lab_pool_began_with() - how many frames the depot had when the pool was made. */
+static inline uint64_t lab_pool_began_with(const struct lab_pool *pool)
+{
+	return pool->priv->flags & LAB_POOL_NUMBERS ? 0 : pool->frames;
 }
 
 /** lab_pool_self() - the calling process's entry. */

@@ -130,6 +130,23 @@ static int survey_magazine(struct survey *s, uint32_t number)
 	return err;
 }
 
+/* Without caches: what is in the set is "the depot's", and nothing else is. */
+static int survey_exact(struct survey *s, uint32_t number)
+{
+	const struct lab_magazine *mag = lab_depot_magazine(s->pool->depot, number);
+
+	if (mag->where != LAB_DEPOT_EMPTY)
+		return LAB_MAGAZINE_LCORE(mag->where) >= 0
+			       ? 0
+			       : lab_fail(EUCLEAN, "pool '%s': frame %u is nowhere (%u)", s->name,
+					  number, mag->where);
+	if (!lab_depot_is_shown(s->pool->depot, mag))
+		return lab_fail(EUCLEAN, "pool '%s': the map does not show frame %u, which is free",
+				s->name, number);
+	s->in_depot++;
+	return list_frame(s, number, LAB_STATE_DEPOT, LAB_STATE_DEPOT, "the set at", number);
+}
+
 static int survey_cache(struct survey *s, unsigned lcore)
 {
 	const struct lab_pool *pool = s->pool;
@@ -334,15 +351,15 @@ static int survey_owners(const struct survey *s)
 static int survey(struct survey *s)
 {
 	const struct lab_pool *pool = s->pool;
+	int exact = (pool->priv->flags & LAB_POOL_EXACT) != 0, err = 0;
 	struct lab_pool_stats stats;
 	uint64_t counted;
-	int err = 0;
 
 	/* First: the caches list addresses of the processes that have them. */
 	for (unsigned i = 0; i < LAB_MAX_PROCESSES && !err; i++)
 		err = survey_process(s, i);
 	for (uint32_t i = 0; i < pool->depot->magazines && !err; i++)
-		err = survey_magazine(s, i);
+		err = exact ? survey_exact(s, i) : survey_magazine(s, i);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores && !err; lcore++)
 		err = survey_cache(s, lcore);
 	for (uint32_t i = 0; pool->state && i < pool->bundles->magazines && !err; i++)
@@ -362,7 +379,7 @@ static int survey(struct survey *s)
 			EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",
 			s->name, (unsigned long long)counted, (unsigned long long)stats.retired);
 	/* Not stats.free, which is cut to what can be. */
-	counted = pool->frames - stats.retired + stats.flushed - stats.refilled;
+	counted = exact ? stats.free : lab_pool_began_with(pool) + stats.flushed - stats.refilled;
 	if (counted != s->in_depot)
 		return lab_fail(EUCLEAN,
 				"pool '%s': the depot has %llu frames, and its counters say %lld",

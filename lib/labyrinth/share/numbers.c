@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Numbers that a pool has from now on. Until then their bytes say "retired"; they become the
- * calling lcore's, as if it had allocated them, and are freed. A process that is killed in between
- * holds them, and is reaped.
+ * calling lcore's, as if it held them, and are freed. A process that is killed in between holds
+ * them, and is reaped.
  */
 #include <errno.h>
 
@@ -13,8 +13,6 @@
 
 #include "cache.h"
 #include "error.h"
-#include "frame_table.h"
-#include "hand.h"
 #include "lcore.h"
 #include "pool.h"
 #include "share/keeper.h"
@@ -39,29 +37,12 @@ static int check(const struct lab_pool *pool, uint32_t first, uint32_t n)
 	return 0;
 }
 
-/*
- * The numbers come to the lcore as if out of the depot, and `refilled` counts them. Whoever is
- * killed on the way has stepped some of their bytes: so many the counter of retired ones is behind,
- * which does not change before nothing is announced any more. From that his reaper knows what came
- * (reap.c).
- */
 static void hold(struct lab_pool *pool, struct lab_cache *c, uint32_t first, uint32_t n)
 {
-	struct lab_shared *shared = pool->priv->shared;
-
-	/* Another may have been killed just before it counted, and not have been reaped yet. */
-	lab_store(&shared->retired,
-		  lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_RETIRED));
-	lab_store(&c->after, c->refilled);
-	lab_store(&c->had, n);
-	/* Release, here and below: this order is what a reaper relies on. */
-	lab_store_release(&c->moving, LAB_MOVING_NEW);
-	lab_store_release(&c->refilled, c->after + n);
-	lab_cache_count_allocs(c, n);
 	for (uint64_t i = first; i < (uint64_t)first + n; i++)
-		lab_store_release(&pool->state[i], LAB_STATE_HELD(c->lcore));
-	lab_store_release(&c->moving, 0u);
-	lab_store_release(&shared->retired, shared->retired - n);
+		lab_store(&pool->state[i], LAB_STATE_HELD(c->lcore));
+	/* Relaxed: a counter. Who reaps a process that died before it makes it good. */
+	__atomic_fetch_sub(&pool->priv->shared->retired, n, __ATOMIC_RELAXED);
 }
 
 static int give(struct lab_pool *pool, uint32_t first, uint32_t n)

@@ -20,6 +20,7 @@
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
+#include "exact.h"
 #include "frame_table.h"
 #include "hand.h"
 #include "share/reap.h"
@@ -98,27 +99,13 @@ static void empty_magazine(struct lab_pool *pool, unsigned lcore, struct lab_mag
 	lab_depot_push(pool->depot, LAB_DEPOT_EMPTY, mag);
 }
 
-/* Numbers that it was adding (numbers.c): so many have been stepped. With the table's lock, so that
- * nobody else is adding some; without it that cannot be known. */
-static void finish_adding(struct lab_pool *pool, struct lab_cache *c, int has_table)
-{
-	uint64_t retired = lab_load(&pool->priv->shared->retired), counted;
-
-	counted = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_RETIRED);
-	if (has_table && counted <= retired && retired - counted <= c->had)
-		lab_store_release(&c->refilled, c->after + (retired - counted));
-	lab_store_release(&c->moving, 0u);
-}
-
 /* A flush that was announced, and a refill whose magazine is in order already. */
-static void finish_counting(struct lab_pool *pool, unsigned lcore, int has_table)
+static void finish_counting(struct lab_pool *pool, unsigned lcore)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
 	uint32_t number = (c->moving & ~LAB_MOVING_IN) - 1;
 	struct lab_magazine *mag;
 
-	if (c->moving == LAB_MOVING_NEW)
-		finish_adding(pool, c, has_table);
 	if (!c->moving || number >= pool->depot->magazines)
 		return;
 	mag = lab_depot_magazine(pool->depot, number);
@@ -230,12 +217,30 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 	}
 }
 
-static void name_all(struct lab_pool *pool, const struct lab_process *dead, int has_table)
+/* Without caches: what it was just moving goes back to the set, all else has a byte that names it.
+ */
+static void mend_exact(struct lab_pool *pool, const struct lab_process *dead)
+{
+	for (uint32_t i = 0; i < pool->depot->magazines; i++) {
+		int lcore =
+			LAB_MAGAZINE_LCORE(lab_load(&lab_depot_magazine(pool->depot, i)->where));
+
+		if (lcore > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)lcore))
+			lab_exact_mend(pool, i, (unsigned)lcore);
+	}
+	lab_depot_mend(pool->depot);
+}
+
+static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 {
 	unsigned end = dead->first + dead->lcores;
 
+	if (pool->priv->flags & LAB_POOL_EXACT) {
+		mend_exact(pool, dead);
+		return;
+	}
 	for (unsigned lcore = dead->first; lcore < end; lcore++) {
-		finish_counting(pool, lcore, has_table);
+		finish_counting(pool, lcore);
 		name_cached(pool, dead, lcore);
 	}
 	take_magazines(pool, dead);
@@ -275,6 +280,24 @@ static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct l
 	return taken - len;
 }
 
+/* The same without caches: the frames go back one by one. */
+static int64_t take_exact(struct lab_pool *pool, const uint8_t *whose, unsigned lcore)
+{
+	int64_t all = 0;
+
+	for (uint64_t i = 0; i < pool->frames; i++) {
+		uint8_t state = lab_load(&pool->state[i]);
+
+		if (!whose[state] ||
+		    !__atomic_compare_exchange_n(&pool->state[i], &state, LAB_STATE_FREED(lcore), 0,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		lab_exact_put(pool, (uint32_t)i, lcore);
+		all++;
+	}
+	return all;
+}
+
 /* Which states name the process; and, with @strays, which name an lcore that no process has. */
 static void list_states(const struct lab_pool *pool, const struct lab_process *process, int strays,
 			uint8_t whose[256])
@@ -298,6 +321,8 @@ static int64_t take_named(struct lab_pool *pool, struct lab_process *process, in
 	int err;
 
 	list_states(pool, process, strays, whose);
+	if (pool->priv->flags & LAB_POOL_EXACT)
+		return take_exact(pool, whose, process->first);
 	process->base = (uint64_t)(uintptr_t)pool->base;
 	for (uint64_t i = 0; i < pool->frames; i += LAB_BLOCK_FRAMES) {
 		err = lab_cache_make_room(pool, c, LAB_BLOCK_FRAMES);
@@ -404,7 +429,7 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	 * (transfer.c); here the state is stored, and then the bytes are read: one of the two sees
 	 * the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	name_all(pool, dead, strays);
+	name_all(pool, dead);
 	frames = take_named(pool, dead, strays);
 	if (frames < 0)
 		return frames;

@@ -1019,6 +1019,19 @@ static void *attach_soon(void *unused)
 	return attach_as("shared");
 }
 
+/* This process's descriptor of a file. */
+static int descriptor_of(const char *file)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		char link[32], path[128] = "";
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		if (readlink(link, path, sizeof(path) - 1) > 0 && strcmp(path, file) == 0)
+			return fd;
+	}
+	return -1;
+}
+
 Test(share, who_comes_while_it_is_made_waits)
 {
 	struct lab_pool *pool = shared_pool(0), *second;
@@ -1026,22 +1039,16 @@ Test(share, who_comes_while_it_is_made_waits)
 	char lock[128];
 	pthread_t thread;
 	void *result;
+	int fd;
 
 	/* As before its name is settled. */
 	snprintf(lock, sizeof(lock), "%s/shared.lock", shared_dir);
-	for (int fd = 3; fd < 256; fd++) {
-		char link[32], path[128] = "";
-
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		if (readlink(link, path, sizeof(path) - 1) < 0 || strcmp(path, lock) != 0)
-			continue;
-		cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
-		pthread_create(&thread, NULL, attach_soon, NULL);
-		usleep(100000);
-		alone.l_type = F_RDLCK;
-		cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
-		break;
-	}
+	fd = descriptor_of(lock);
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
+	pthread_create(&thread, NULL, attach_soon, NULL);
+	usleep(100000);
+	alone.l_type = F_RDLCK;
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &alone), 0);
 	pthread_join(thread, &result);
 	second = result;
 	cr_assert_not_null(second);

@@ -186,7 +186,7 @@ void side_pool_name(const char *mempool, char name[LAB_NAME_MAX])
 	uint64_t unlike = rte_rdtsc() ^ (uint64_t)getpid() << 32;
 
 	snprintf(name, LAB_NAME_MAX, "%.20s.%010" PRIx64, mempool,
-		 unlike * 0x9e3779b97f4a7c15ull >> 24);
+		 unlike * UINT64_C(0x9e3779b97f4a7c15) >> 24);
 	for (char *c = name; *c; c++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
 			    *c) ||

@@ -150,6 +150,17 @@ static int is_there(int fd, const char *path)
 	       one.st_dev == other.st_dev;
 }
 
+/* Somebody may have it alone for an instant, to remove files that are nobody's. */
+static int take_soon(int fd)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		if (lab_life_take(fd, 0))
+			return 1;
+		usleep(1000);
+	}
+	return 0;
+}
+
 int lab_name_claim(const char *name, gid_t group, char dir[LAB_PATH_MAX])
 {
 	char path[LAB_PATH_MAX];
@@ -166,7 +177,7 @@ int lab_name_claim(const char *name, gid_t group, char dir[LAB_PATH_MAX])
 		fd = open_lock(path, 1, group);
 		if (fd < 0)
 			return fd;
-		if (!lab_life_take(fd, 0)) {
+		if (!take_soon(fd)) {
 			close(fd);
 			return lab_fail(EEXIST,
 					"a pool called '%s' exists already in %s: attach to it, or "

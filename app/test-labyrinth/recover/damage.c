@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Words of a pool's tables are overwritten, as a process that shares them could: in the frame
- *table, the magazines, the maps, the bundles, the slots. Whoever goes on with such a pool gets
+ * table, the magazines, the maps, the bundles, the slots. Whoever goes on with such a pool gets
  *refusals and runs out of frames, but does not crash, gets no address that is not a frame's, and
  * lab_pool_validate() finds it.
  *

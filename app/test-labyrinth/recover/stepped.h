@@ -28,6 +28,7 @@
 #include "crew.h"
 #include "frame_table.h"
 #include "lcore.h"
+#include "lend.h"
 #include "share/life.h"
 #include "share/process.h"
 #include "share/reap.h"
@@ -173,7 +174,8 @@ static inline void stepped_give(uint64_t *random)
 	n_mine--;
 	/* Where the victim is stopped, and so the frame stays there. */
 	if (!beside && random_below(random, 4) == 0)
-		lab_store(&pool->home[number], GONE);
+		lab_store(&pool->home[number],
+			  lab_load(&pool->home[number]) ^ lab_process_id(pool) ^ GONE);
 	else
 		crew_tell(&given->to_victim, number);
 }
@@ -192,7 +194,7 @@ static inline void stepped_quarantine(void)
 	if (device < 0 || lab_lend(pool, device, mine + n_mine - 2, 2) != 2)
 		return;
 	n_mine -= 2;
-	slot[device].quarantined = 2;
+	lab_lend_quarantine(pool, device);
 	slot[device].taken = GONE;
 }
 

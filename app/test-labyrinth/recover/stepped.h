@@ -27,7 +27,6 @@
 #include "bundle.h"
 #include "crew.h"
 #include "frame_table.h"
-#include "lcore.h"
 #include "lend.h"
 #include "share/life.h"
 #include "share/process.h"
@@ -46,6 +45,7 @@
 static struct lab_pool *pool, *copy;
 static void *tables, *copied;
 static size_t bytes;
+static struct lab_cache *no_lcore; /* what a thread has that has none */
 
 /* Numbers of frames that are given away, in memory that both processes have. */
 static struct {
@@ -59,20 +59,6 @@ static int beside; /* the survivor works at the same time as another */
 
 /* ---- the pool ---- */
 
-/* As settle() in share/process.c. */
-static inline void stepped_settle(struct lab_pool *of, int bound)
-{
-	struct lab_pool_priv *priv = of->priv;
-
-	priv->slot = SURVIVOR;
-	priv->home = 1;
-	priv->first = priv->last = 2;
-	for (unsigned lcore = 1; lcore <= 2; lcore++) {
-		priv->cache[lcore - 1].held_first = LAB_STATE_HELD(bound ? lcore : 1u);
-		priv->cache[lcore - 1].held_count = bound ? 1 : 2;
-	}
-}
-
 /* A pool whose tables a child shares, and a second handle for the copies. */
 static inline int stepped_prepare(uint32_t flags, uint32_t sample)
 {
@@ -83,10 +69,6 @@ static inline int stepped_prepare(uint32_t flags, uint32_t sample)
 					       .max_lcores = LCORES,
 					       .sample = sample,
 					       .flags = flags};
-	const struct lab_process survivor = {.state = LAB_PROCESS_ACTIVE,
-					     .first = 1,
-					     .lcores = 2,
-					     .id = LAB_MAX_PROCESSES + SURVIVOR};
 	struct lab_pool_priv *priv;
 	int fd;
 
@@ -96,27 +78,28 @@ static inline int stepped_prepare(uint32_t flags, uint32_t sample)
 		     0);
 	if (!pool || !copy || given == MAP_FAILED)
 		return 0;
+	no_lcore = lab_tls_cache[pool->id];
 	priv = pool->priv;
 	bytes = priv->meta_bytes;
 	fd = lab_metadata_memfd("stepped", bytes);
 	tables = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	memcpy(tables, priv->shared, bytes);
 	lab_tables_point_at(priv, tables);
-	/* The survivor is alive for who looks through another description of the file. */
-	lab_life_take(lab_life_open(fd, 0), SURVIVOR);
 	priv->fd[LAB_FD_TABLES] = fd;
 	priv->fd[LAB_FD_LIFE] = lab_life_open(fd, 0);
 	/* All zero it is a lock that nobody has: what lab_reclaim() wants of a keeper. */
 	priv->keeper = calloc(1, 512);
 	memset(priv->shared->process, 0, sizeof(priv->shared->process));
-	priv->shared->process[SURVIVOR] = survivor;
-	priv->shared->process[SURVIVOR].base = (uint64_t)(uintptr_t)pool->base;
+	if (lab_process_join(priv, 1) || priv->slot != SURVIVOR || priv->last != 2)
+		return 0;
 	/* The copies list addresses of the first pool's frames: so both are at one address. */
 	copied = copy->priv->shared;
 	copy->base = pool->base;
 	lab_tables_point_at(copy->priv, copied);
-	stepped_settle(pool, (flags & LAB_POOL_BOUND) != 0);
-	stepped_settle(copy, (flags & LAB_POOL_BOUND) != 0);
+	copy->priv->slot = priv->slot;
+	copy->priv->home = priv->home;
+	copy->priv->first = priv->first;
+	copy->priv->last = priv->last;
 	lab_tls_cache[copy->id] = lab_pool_cache(copy, 2);
 	return 1;
 }
@@ -129,8 +112,13 @@ static inline pid_t stepped_start(void (*body)(uint64_t), uint64_t seed, int oth
 	int status;
 
 	if (pid == 0) {
-		if (other)
-			lab_lcore_forget_pool(pool);
+		if (other) {
+			lab_tls_cache[pool->id] = no_lcore;
+			memset(pool->priv->tls, 0, sizeof(pool->priv->tls));
+			/* Through another description of the file: this process lives for it. */
+			pool->priv->fd[LAB_FD_LIFE] =
+				lab_life_open(pool->priv->fd[LAB_FD_TABLES], 0);
+		}
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		raise(SIGSTOP);
 		body(seed);

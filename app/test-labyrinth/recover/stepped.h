@@ -38,7 +38,8 @@
 #define LCORES   4u
 #define SURVIVOR 0u /* its slot; it has lcores 1, its home, and 2 */
 #define VICTIM   1u /* lcores 3 and 4 */
-#define MINE     96u
+#define MINE     (FRAMES + 32u)
+#define KEEP     96u /* of these at most, while others need frames */
 #define MOST_BAD 10u
 #define GONE     (LAB_MAX_PROCESSES * 9u + 5u) /* a process that is no more */
 
@@ -195,7 +196,7 @@ static inline void stepped_turn(uint64_t *random)
 	switch (random_below(random, 8)) {
 	case 0:
 	case 1:
-		if (n_mine + 32 <= MINE)
+		if (n_mine + 32 <= KEEP)
 			n_mine += lab_alloc_burst(pool, mine + n_mine, 32, 0);
 		break;
 	case 2:
@@ -218,7 +219,7 @@ static inline void stepped_turn(uint64_t *random)
 		break;
 	default:
 		stepped_give(random);
-		while (n_mine < MINE && crew_hear(&given->to_survivor, &number)) {
+		while (n_mine < KEEP && crew_hear(&given->to_survivor, &number)) {
 			mine[n_mine] = lab_frame_at(pool, number);
 			n_mine += lab_accept(pool, &mine[n_mine], 1);
 		}

@@ -11,7 +11,7 @@ const struct subject *const subjects[] = {
 	&subject_labyrinth,    &subject_labyrinth_unprotected, &subject_labyrinth_shared,
 #ifdef PERF_DPDK
 	&subject_rte_ring,     &subject_rte_ring_rts,          &subject_rte_stack,
-	&subject_rte_lf_stack,
+	&subject_rte_lf_stack, &subject_rte_labyrinth,         &subject_rte_labyrinth_frames,
 #endif
 	&subject_bare,
 };

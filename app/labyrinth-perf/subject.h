@@ -44,11 +44,13 @@ struct subject {
 	void (*close)(void *pool);
 	/* On each lane that used the pool, before close. */
 	void (*leave)(void *pool);
+	/* Bytes before what it hands out that lie in the frame, too. */
+	size_t header;
 	/* Bytes that the pool takes beside the frames' own 4096 each. */
 	size_t (*beside)(void *pool);
 };
 
-#define SUBJECTS_MAX 8
+#define SUBJECTS_MAX 10
 
 /* All subjects of this build, in the order of the columns. */
 extern const struct subject *const subjects[];
@@ -59,7 +61,7 @@ const struct subject *subject_find(const char *name);
 extern const struct subject subject_labyrinth, subject_labyrinth_unprotected,
 	subject_labyrinth_shared;
 extern const struct subject subject_rte_ring, subject_rte_ring_rts, subject_rte_stack,
-	subject_rte_lf_stack;
+	subject_rte_lf_stack, subject_rte_labyrinth, subject_rte_labyrinth_frames;
 extern const struct subject subject_bare;
 
 #endif

@@ -10,6 +10,9 @@
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 
+#include <labyrinth/lab_rte.h>
+#include <labyrinth/labyrinth.h>
+
 #include "lane.h"
 #include "subject.h"
 
@@ -94,6 +97,33 @@ fail:
 	return NULL;
 }
 
+/* Objects that are a frame each, in memory of Labyrinth's: what is beside them is DPDK's and
+ * Labyrinth's. */
+static void *frames_open(const struct subject *subject, uint64_t frames, bool hugepages, char *why,
+			 size_t why_size)
+{
+	static unsigned number;
+	char name[RTE_MEMPOOL_NAMESIZE];
+	size_t before = heap_bytes();
+	struct rte_mempool *pool;
+
+	snprintf(name, sizeof(name), "perf-frames-%u", number++);
+	pool = lab_rte_mempool_create(name, (unsigned)frames, CACHE_FRAMES, SOCKET_ID_ANY,
+				      hugepages ? 0 : LAB_RTE_FALLBACK);
+	if (!pool) {
+		snprintf(why, why_size, "%s", lab_error_text());
+		return NULL;
+	}
+	newest_bytes = heap_bytes() - before + (size_t)pool->size * FRAME_BYTES +
+		       lab_pool_metadata_bytes(lab_rte_mempool_pool(pool));
+	return pool;
+}
+
+static void frames_close(void *pool)
+{
+	lab_rte_mempool_free(pool);
+}
+
 static void rte_close(void *pool)
 {
 	rte_mempool_free(pool);
@@ -109,24 +139,32 @@ static size_t rte_beside(void *pool)
 	return newest_bytes - (size_t)((struct rte_mempool *)pool)->size * FRAME_BYTES;
 }
 
-#define RTE_SUBJECT(variable, its_name, its_ops, its_about) \
-	const struct subject variable = {                   \
-		.name = its_name,                           \
-		.about = its_about,                         \
-		.loops = &subj_loops,                       \
-		.ops = its_ops,                             \
-		.shared = true,                             \
-		.real = true,                               \
-		.open = rte_open,                           \
-		.close = rte_close,                         \
-		.leave = rte_leave,                         \
-		.beside = rte_beside,                       \
+#define RTE_SUBJECT(variable, its_name, its_ops, its_about, its_open, its_close, its_header) \
+	const struct subject variable = {                                                    \
+		.name = its_name,                                                            \
+		.about = its_about,                                                          \
+		.loops = &subj_loops,                                                        \
+		.ops = its_ops,                                                              \
+		.shared = true,                                                              \
+		.real = true,                                                                \
+		.open = its_open,                                                            \
+		.close = its_close,                                                          \
+		.leave = rte_leave,                                                          \
+		.header = its_header,                                                        \
+		.beside = rte_beside,                                                        \
 	}
 
 RTE_SUBJECT(subject_rte_ring, "rte-ring", "ring_mp_mc",
-	    "rte_mempool with its default ops; the ratios are to this one");
+	    "rte_mempool with its default ops; the ratios are to this one", rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_ring_rts, "rte-ring-rts", "ring_mt_rts",
-	    "rte_mempool with DPDK's remedy for more threads than CPUs");
-RTE_SUBJECT(subject_rte_stack, "rte-stack", "stack", "rte_mempool with a stack under a spinlock");
+	    "rte_mempool with DPDK's remedy for more threads than CPUs", rte_open, rte_close, 0);
+RTE_SUBJECT(subject_rte_stack, "rte-stack", "stack", "rte_mempool with a stack under a spinlock",
+	    rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_lf_stack, "rte-lf-stack", "lf_stack",
-	    "rte_mempool with a lock-free stack (16-byte compare and swap)");
+	    "rte_mempool with a lock-free stack (16-byte compare and swap)", rte_open, rte_close,
+	    0);
+RTE_SUBJECT(subject_rte_labyrinth, "rte-labyrinth", LAB_RTE_OPS,
+	    "rte_mempool with Labyrinth's ops: what a stock program gets", rte_open, rte_close, 0);
+RTE_SUBJECT(subject_rte_labyrinth_frames, "rte-labyrinth-frames", LAB_RTE_OPS,
+	    "the same, with objects that are a Labyrinth frame each", frames_open, frames_close,
+	    LAB_RTE_HEADER);

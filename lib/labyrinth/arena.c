@@ -84,12 +84,12 @@ static int seal(int fd)
 /* Address space at a place of the caller's choice, and nowhere else. */
 static int reserve_there(struct lab_arena *a, const struct lab_arena_request *r)
 {
-	char *there = (uintptr_t)r->address % r->page_size
-			      ? MAP_FAILED
-			      : mmap(r->address, r->bytes, PROT_NONE,
-				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
-					     MAP_FIXED_NOREPLACE,
-				     -1, 0);
+	char *there =
+		(uintptr_t)r->address % r->page_size
+			? MAP_FAILED
+			: mmap(r->address, r->bytes, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+			       -1, 0);
 
 	if (there == MAP_FAILED)
 		return lab_fail(EEXIST,

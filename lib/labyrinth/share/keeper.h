@@ -28,7 +28,8 @@ void lab_keeper_stop(struct lab_pool_priv *priv);
 void lab_keeper_hold(struct lab_pool_priv *priv);
 void lab_keeper_let_go(struct lab_pool_priv *priv);
 
-/** lab_keeper_reap() - reap now. Return: frames. */
-int64_t lab_keeper_reap(struct lab_pool_priv *priv);
+/** lab_keeper_reap() - reap now. @stuck: also those that could not be reaped before. Return:
+ * frames; or -errno with a sentence. */
+int64_t lab_keeper_reap(struct lab_pool_priv *priv, int stuck);
 
 #endif

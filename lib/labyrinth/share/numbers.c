@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Numbers that a pool has from now on. Until then their bytes say "retired"; they become the calling
- * lcore's, as if it had allocated them, and are freed. A process that is killed in between holds
+ * Numbers that a pool has from now on. Until then their bytes say "retired"; they become the
+ * calling lcore's, as if it held them, and are freed. A process that is killed in between holds
  * them, and is reaped.
  */
 #include <errno.h>
@@ -43,7 +43,6 @@ static void hold(struct lab_pool *pool, struct lab_cache *c, uint32_t first, uin
 		lab_store(&pool->state[i], LAB_STATE_HELD(c->lcore));
 	/* Relaxed: a counter. Who reaps a process that died before it makes it good. */
 	__atomic_fetch_sub(&pool->priv->shared->retired, n, __ATOMIC_RELAXED);
-	lab_cache_count_allocs(c, n);
 }
 
 static int give(struct lab_pool *pool, uint32_t first, uint32_t n)

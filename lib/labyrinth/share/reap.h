@@ -26,10 +26,6 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
  */
 int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process);
 
-/** lab_reap_lent() - how many frames a process's lcores have lent and not taken back, by their
- * counters. */
-int64_t lab_reap_lent(const struct lab_pool *pool, const struct lab_process *process);
-
 /** lab_reap_count_held() - how many frames a process holds. */
 uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_process *process);
 

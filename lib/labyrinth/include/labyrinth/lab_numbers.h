@@ -10,7 +10,8 @@
  * and lab_frame_at() the reverse; what object a number stands for is the program's to know. There
  * are no physical addresses, LAB_GFP_ZERO is refused, and no domain maps such a pool.
  *
- * It starts without any number: all are retired until lab_numbers_add().
+ * It starts without any number: all are retired until lab_numbers_add(). In its statistics that is
+ * a free of each, so that there allocs - frees + dropped is held + lent less the numbers added.
  */
 #ifndef LAB_NUMBERS_H
 #define LAB_NUMBERS_H

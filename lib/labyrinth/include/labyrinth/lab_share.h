@@ -36,9 +36,9 @@ extern "C" {
  * @flags: LAB_POOL_FALLBACK: go on where the tables cannot be locked in memory; LAB_POOL_DUMP: as
  *in struct lab_pool_config. What else the pool is like, its creator has said.
  * @group: believe who answers for the pool if it is a member of this group; NULL: only the same
- *	user, or root.
- * @address: where the frames shall be, for programs that pass pointers to each other; NULL: anywhere.
- *	Something else may be there already (EEXIST).
+ *	user, or root. Root believes anybody: that, and whom to attach to, is its own to judge.
+ * @address: where the frames shall be, for programs that pass pointers to each other; NULL:
+ *anywhere. Something else may be there already (EEXIST).
  * @on_refusal, @on_refusal_arg: as in struct lab_pool_config.
  */
 struct lab_attach_config {
@@ -68,6 +68,7 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config);
 /**
  * lab_pool_observe() - look at a shared pool from outside.
  * @name: of the pool.
+ * @group: as in struct lab_attach_config; NULL for none.
  *
  * The tables are mapped to be read, the frames not at all, and the pool is not changed. The handle
  * is for lab_pool_stats(), lab_lcore_stats(), lab_pool_census(), lab_pool_report() and the like;
@@ -76,7 +77,7 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config);
  * Return: the pool, until lab_pool_destroy(); or NULL with errno as from lab_pool_attach().
  * Thread-safe; may sleep.
  */
-struct lab_pool *lab_pool_observe(const char *name);
+struct lab_pool *lab_pool_observe(const char *name, const char *group);
 
 /**
  * lab_pool_list() - the names of the shared pools in the run-time directory.
@@ -92,8 +93,10 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most);
  *
  * The keepers do it within a tenth of a second; this is for who does not want to wait for that.
  *
- * Return: how many frames came back; or -EINVAL if the pool is not shared. Where another process is
- * reaping one of the dead just now, that one is left to it. Thread-safe; may sleep.
+ * Return: how many frames came back; or -EINVAL if the pool is not shared; or -EUCLEAN: somebody
+ * has overwritten the tables, and one of the dead cannot be reaped (keepers try that once; what it
+ * had is lost to the pool, and its lcores are nobody else's). Where another process is reaping one
+ * of the dead just now, that one is left to it. Thread-safe; may sleep.
  */
 int64_t lab_pool_reap(struct lab_pool *pool);
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * What lab_rte_mempool_create() hands to the ops through mp->pool_config: a pool that is there
+ * already, whose frames the objects are to lie in.
+ */
+#ifndef FRAMES_H
+#define FRAMES_H
+
+#include <labyrinth/lab_pool.h>
+
+/** struct frames - such a pool. */
+struct frames {
+	struct lab_pool *pool;
+};
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Both sides of mempools: slots, pools, and how another process comes to one.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_memzone.h>
+
+#include "error.h"
+#include "frames.h"
+#include "log.h"
+#include "side.h"
+
+/* Lcores beside EAL's: for threads that EAL does not know. */
+#define SPARE_LCORES  8
+#define SHARED_LCORES 64
+
+#define SLOTS_ZONE    "labyrinth_slots"
+
+struct side sides[SLOTS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- slots: taken by whichever process creates a mempool ---- */
+
+static uint32_t *slots(void)
+{
+	const struct rte_memzone *zone = rte_memzone_lookup(SLOTS_ZONE);
+
+	if (!zone)
+		zone = rte_memzone_reserve(SLOTS_ZONE, SLOTS * sizeof(uint32_t), SOCKET_ID_ANY, 0);
+	if (!zone) /* another process was faster */
+		zone = rte_memzone_lookup(SLOTS_ZONE);
+	return zone ? zone->addr : NULL;
+}
+
+static int take_slot(void)
+{
+	uint32_t *taken = slots();
+
+	for (int i = 0; taken && i < SLOTS; i++) {
+		uint32_t expected = 0;
+
+		/* Acquire: see the slot as its last owner left it. */
+		if (__atomic_compare_exchange_n(&taken[i], &expected, 1, 0, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return i;
+	}
+	return -1;
+}
+
+static void give_slot(uint32_t slot)
+{
+	uint32_t *taken = slots();
+
+	/* Release: see take_slot(). */
+	if (taken)
+		__atomic_store_n(&taken[slot], 0, __ATOMIC_RELEASE);
+}
+
+/* ---- what is said of refusals ---- */
+
+static struct common *common_of_pool(const struct lab_pool *pool)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		/* Acquire: see side_pool(). */
+		if (__atomic_load_n(&sides[i].key, __ATOMIC_ACQUIRE) && sides[i].pool == pool)
+			return sides[i].common;
+	}
+	return NULL;
+}
+
+void side_on_refusal(struct lab_pool *pool, const struct lab_refusal *refusal, void *unused)
+{
+	struct common *common = common_of_pool(pool);
+	const struct run *near = NULL;
+	uint32_t before;
+
+	if (!common)
+		return;
+	/* Relaxed: a counter. */
+	before = __atomic_fetch_add(&common->refused, 1, __ATOMIC_RELAXED);
+	if (before >= 16 && (before & (before + 1)))
+		return;
+	if (refusal->frame < common->objects.count)
+		LOG(ERR, "mempool '%s': object %p was given back, or taken, wrongly: %s%s\n",
+		    common->mempool, objects_at(&common->objects, &near, refusal->frame),
+		    refusal->text, before >= 15 ? " (more of this follows in part only)" : "");
+	else
+		LOG(ERR, "mempool '%s': %s\n", common->mempool, refusal->text);
+}
+
+/* ---- pools ---- */
+
+/* The keeper's thread takes over the CPUs of the one that starts it, which shall not be an lcore's:
+ * so a pool is made, and attached, on a control thread. */
+struct errand {
+	const struct lab_pool_config *create;
+	const struct lab_attach_config *attach;
+	struct lab_pool *pool;
+	int err;
+	char text[512];
+};
+
+static void *run_errand(void *arg)
+{
+	struct errand *errand = arg;
+
+	errand->pool =
+		errand->create ? lab_pool_create(errand->create) : lab_pool_attach(errand->attach);
+	if (!errand->pool) {
+		errand->err = -errno;
+		snprintf(errand->text, sizeof(errand->text), "%s", lab_error_text());
+	}
+	return NULL;
+}
+
+static struct lab_pool *send_errand(struct errand *errand, int *err)
+{
+	pthread_t thread;
+
+	*err = rte_ctrl_thread_create(&thread, "lab-errand", NULL, run_errand, errand);
+	if (*err) {
+		lab_fail(-*err, "no control thread can be made (%s)", rte_strerror(-*err));
+		return NULL;
+	}
+	pthread_join(thread, NULL);
+	*err = errand->err;
+	/* The error was another thread's. */
+	if (*err)
+		lab_fail(-*err, "%s", errand->text);
+	return errand->pool;
+}
+
+struct lab_pool *side_create_pool(const struct lab_pool_config *config, int *err)
+{
+	struct errand errand = {.create = config};
+
+	return send_errand(&errand, err);
+}
+
+/* EAL's run-time configuration is a file that it keeps mapped, unless there is no secondary process
+ * to find it (--in-memory, --no-shconf). */
+static int maps_configuration(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char path[PATH_MAX], line[PATH_MAX + 128];
+	int found = 0;
+
+	snprintf(path, sizeof(path), "%s/config\n", rte_eal_get_runtime_dir());
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, path) != NULL;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+int side_shares(void)
+{
+	static int known; /* 1: no, 2: yes */
+
+	/* Relaxed: each thread would find the same. */
+	if (!lab_load(&known))
+		lab_store(&known, 1 + (rte_eal_process_type() == RTE_PROC_SECONDARY ||
+				       maps_configuration()));
+	return lab_load(&known) == 2;
+}
+
+void side_pool_name(const char *mempool, char name[LAB_NAME_MAX])
+{
+	const char *dir = rte_eal_get_runtime_dir();
+	uint32_t hash = 5381;
+
+	while (*dir)
+		hash = hash * 33 + (unsigned char)*dir++;
+	snprintf(name, LAB_NAME_MAX, "%.25s.%04x", mempool, (hash ^ hash >> 16) & 0xffff);
+	for (char *c = name; *c; c++) {
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+			    *c) ||
+		    (c == name && *c == '.'))
+			*c = '_';
+	}
+}
+
+unsigned side_max_lcores(void)
+{
+	return side_shares() ? SHARED_LCORES : RTE_MAX(32u, RTE_MIN(side_lcores(), 96u));
+}
+
+unsigned side_lcores(void)
+{
+	unsigned most = side_shares() ? SHARED_LCORES / 2 - 1 : LAB_MAX_LCORES;
+
+	return RTE_MIN(rte_lcore_count() + SPARE_LCORES, most);
+}
+
+void side_set_cache(struct lab_pool_config *config, unsigned cache_size, unsigned n)
+{
+	unsigned frames = RTE_MIN((cache_size + 63) / 64 * 64, (unsigned)LAB_CACHE_MAX);
+
+	if (frames == 0 || frames * 3 / 2 > n)
+		config->flags |= LAB_POOL_EXACT;
+	else
+		config->cache_frames = frames;
+}
+
+/* For every object, and for the places across the borders of hugepages. */
+static uint32_t numbers(const struct rte_mempool *mp)
+{
+	uint64_t bytes = (uint64_t)mp->size * (mp->header_size + mp->elt_size + mp->trailer_size);
+
+	return mp->size + (uint32_t)(bytes >> 21) + 32;
+}
+
+static struct lab_pool *create_pool(const struct rte_mempool *mp, struct common *common, int *err)
+{
+	struct lab_pool_config config = {
+		.name = common->pool[0] ? common->pool : mp->name,
+		.frames = numbers(mp),
+		.max_lcores = side_max_lcores(),
+		.flags = LAB_POOL_NUMBERS | LAB_POOL_FALLBACK,
+		.on_refusal = side_on_refusal,
+	};
+
+	side_set_cache(&config, mp->cache_size, mp->size);
+	if (common->pool[0]) {
+		config.flags |= LAB_POOL_SHARED;
+		config.lcores = common->lcores;
+	}
+	return side_create_pool(&config, err);
+}
+
+static void publish(struct common *common, struct lab_pool *pool)
+{
+	struct side *side = &sides[common->slot];
+
+	side->pool = pool;
+	side->common = common;
+	/* Release: see side_pool(). */
+	__atomic_store_n(&side->key, common->key, __ATOMIC_RELEASE);
+}
+
+static void describe(const struct rte_mempool *mp, struct common *common, uint32_t slot)
+{
+	common->slot = slot;
+	common->pid = (uint32_t)getpid();
+	common->key = rte_rdtsc() << 6 | slot;
+	common->lcores = side_lcores();
+	snprintf(common->mempool, sizeof(common->mempool), "%s", mp->name);
+	if (side_shares())
+		side_pool_name(mp->name, common->pool);
+}
+
+/* The pool, made or given. */
+static struct lab_pool *get_pool(struct rte_mempool *mp, struct common *common, int *err)
+{
+	const struct frames *frames = mp->pool_config;
+
+	if (!frames)
+		return create_pool(mp, common, err);
+	common->frames = 1;
+	common->memory = lab_pool_memory(frames->pool, NULL);
+	return frames->pool;
+}
+
+static int found(struct rte_mempool *mp, struct common *common)
+{
+	uint32_t stride = mp->header_size + mp->elt_size + mp->trailer_size;
+	int slot = take_slot(), err = 0;
+	struct lab_pool *pool;
+
+	if (slot < 0)
+		return lab_fail(ENOSPC, "there are %u mempools with these ops already", SLOTS);
+	describe(mp, common, (uint32_t)slot);
+	pool = get_pool(mp, common, &err);
+	if (!pool)
+		goto give_slot;
+	err = objects_init(&common->objects, stride, (uint32_t)lab_pool_frames(pool),
+			   mp->socket_id);
+	if (err) {
+		lab_fail(-err, "EAL has no memory left to list its objects");
+		goto destroy;
+	}
+	publish(common, pool);
+	return 0;
+destroy:
+	if (!common->frames)
+		lab_pool_destroy(pool);
+give_slot:
+	give_slot((uint32_t)slot);
+	return err;
+}
+
+/*
+ * What lies in DPDK's own caches in front of ours is nobody's to check: a double free would not be
+ * seen there, nor what a killed process leaves. A cache of no size, whose threshold any object is
+ * above, is passed through. (mp->cache_size has to stay: the private area's place depends on it.)
+ *
+ * Who would rather have DPDK's inlined caches than these checks says so, and shares with nobody.
+ */
+static void set_aside_caches(struct rte_mempool *mp, const struct common *common)
+{
+	const char *wanted = getenv("LABYRINTH_DPDK_CACHE");
+
+	if (wanted && strcmp(wanted, "1") == 0) {
+		if (!common->pool[0])
+			return;
+		LOG(NOTICE,
+		    "mempool '%s': LABYRINTH_DPDK_CACHE is ignored, because a killed process would "
+		    "leave objects in such a cache; start with --in-memory\n",
+		    mp->name);
+	}
+	for (unsigned lcore = 0; mp->cache_size && lcore < RTE_MAX_LCORE; lcore++)
+		mp->local_cache[lcore].size = mp->local_cache[lcore].flushthresh = 0;
+}
+
+int side_create(struct rte_mempool *mp)
+{
+	struct common *common = rte_zmalloc_socket("labyrinth", sizeof(*common), 64, mp->socket_id);
+	int err = common ? found(mp, common) : lab_fail(ENOMEM, "EAL has no memory left for it");
+
+	if (err) {
+		LOG(ERR, "mempool '%s' cannot be made: %s\n", mp->name, lab_error_text());
+		rte_free(common);
+		return err;
+	}
+	set_aside_caches(mp, common);
+	mp->pool_data = common;
+	return 0;
+}
+
+/* What this process holds, all of it numbers that DPDK has taken out or forgotten: no leaks of the
+ * program's, which a report would name. */
+static void let_go(struct lab_pool *pool)
+{
+	for (uint32_t i = 0; i < lab_pool_frames(pool); i++) {
+		struct lab_owner owner = lab_frame_owner(pool, i);
+
+		if (owner.kind == LAB_OWNER_LCORE || owner.kind == LAB_OWNER_PROCESS)
+			lab_free(pool, lab_frame_at(pool, i));
+	}
+}
+
+void side_destroy(struct rte_mempool *mp)
+{
+	struct common *common = common_of(mp);
+	struct lab_pool *pool = side_pool(common);
+
+	if (pool && !common->frames) {
+		let_go(pool);
+		lab_pool_destroy(pool);
+	}
+	sides[common->slot].key = 0;
+	give_slot(common->slot);
+	objects_free(&common->objects);
+	rte_free(common);
+	mp->pool_data = NULL;
+}
+
+static struct lab_pool *attach(struct common *common)
+{
+	struct lab_attach_config config = {.name = common->pool,
+					   .lcores = common->lcores,
+					   .flags = LAB_POOL_FALLBACK,
+					   .address = common->memory,
+					   .on_refusal = side_on_refusal};
+	struct errand errand = {.attach = &config};
+	struct lab_pool *pool;
+	int err;
+
+	if (!common->pool[0]) {
+		LOG(ERR,
+		    "mempool '%s' is process %u's alone, which was started with --in-memory or "
+		    "--no-shconf\n",
+		    common->mempool, common->pid);
+		return NULL;
+	}
+	pool = send_errand(&errand, &err);
+	if (!pool)
+		LOG(ERR, "mempool '%s' cannot be used by this process: %s\n", common->mempool,
+		    lab_error_text());
+	return pool;
+}
+
+struct lab_pool *side_attach(struct common *common)
+{
+	struct side *side = &sides[common->slot];
+	struct lab_pool *pool;
+
+	pthread_mutex_lock(&lock);
+	if (side->key == common->key) {
+		pool = side->pool;
+	} else {
+		/* Another process has freed the mempool that had the slot. */
+		if (side->key)
+			lab_pool_destroy(side->pool);
+		side->key = 0;
+		pool = attach(common);
+		if (pool)
+			publish(common, pool);
+	}
+	pthread_mutex_unlock(&lock);
+	return pool;
+}

@@ -7,13 +7,11 @@
  *
  *	double-free-test --in-memory --no-pci -m 64 [-- --ops NAME]
  *
- * NAME: labyrinth; ring_mp_mc or another of DPDK's; or frames or frames-eal, for the mempools of
- * lab_rte_pktmbuf_pool_create().
+ * NAME: as ground_mempool() takes it.
  */
 #include <pthread.h>
 #include <string.h>
 
-#include <rte_errno.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -231,29 +229,6 @@ static void judge_unchecked(struct subject *s, const struct wrong *w, const char
 	tap_ok(!*log && (w->strangers ? c.strangers == w->refusals : c.twice == w->refusals), name);
 }
 
-static struct rte_mempool *make(const struct subject *s, const char *name, unsigned n)
-{
-	struct rte_mempool *mp;
-
-	if (!s->frames)
-		return ground_mempool(name, s->ops, n, s->cache, s->mbufs);
-	mp = lab_rte_pktmbuf_pool_create(name, n, s->cache, 0, SOCKET_ID_ANY,
-					 strcmp(s->ops, "frames") ? LAB_RTE_EAL_MEMORY : 0);
-	if (!mp) {
-		printf("Bail out! %s\n", lab_error_text());
-		exit(EXIT_FAILURE);
-	}
-	return mp;
-}
-
-static void discard(const struct subject *s, struct rte_mempool *mp)
-{
-	if (s->frames)
-		lab_rte_mempool_free(mp);
-	else
-		rte_mempool_free(mp);
-}
-
 static void try(struct subject *s, const struct wrong *w)
 {
 	uint64_t all, kind;
@@ -264,8 +239,8 @@ static void try(struct subject *s, const struct wrong *w)
 
 	snprintf(title, sizeof(title), "%s, %s, cache %u", w->name, s->mbufs ? "mbufs" : "objects",
 		 s->cache);
-	s->mp = make(s, "subject", OBJECTS);
-	s->other = make(s, "other", 600);
+	s->mp = ground_mempool("subject", s->ops, OBJECTS, s->cache, s->mbufs);
+	s->other = ground_mempool("other", s->ops, 600, s->cache, s->mbufs);
 	if (!stream || rte_mempool_get_bulk(s->mp, s->held, HELD))
 		abort();
 	all = s->checked ? refused(s, LAB_REFUSED_KINDS) : 0;
@@ -283,8 +258,8 @@ static void try(struct subject *s, const struct wrong *w)
 	else
 		judge_unchecked(s, w, title, log);
 	free(log);
-	discard(s, s->mp);
-	discard(s, s->other);
+	ground_discard(s->mp);
+	ground_discard(s->other);
 }
 
 int main(int argc, char **argv)
@@ -293,7 +268,7 @@ int main(int argc, char **argv)
 	struct subject s = {.ops = ground_option(argc - own, argv + own, "--ops", LAB_RTE_OPS)};
 
 	s.frames = strncmp(s.ops, "frames", 6) == 0;
-	s.checked = s.frames || strcmp(s.ops, LAB_RTE_OPS) == 0;
+	s.checked = ground_checks(s.ops);
 	for (unsigned i = 0; i < 4; i++) {
 		s.cache = i & 1 ? 256 : 0;
 		s.mbufs = i & 2;

@@ -22,6 +22,9 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <labyrinth/lab_rte.h>
+#include <labyrinth/labyrinth.h>
+
 #include "../net/tap.h"
 #include "ground.h"
 
@@ -32,6 +35,7 @@
 
 static char prefix[48];
 static bool shares;
+static int mates_cpu;
 
 static bool has(int argc, char **argv, const char *what)
 {
@@ -56,6 +60,17 @@ static void make_place(void)
 	snprintf(prefix, sizeof(prefix), "lab-test-%d", getpid());
 }
 
+static void find_cpu(void)
+{
+	cpu_set_t cpus;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET(i, &cpus))
+			mates_cpu = i;
+	}
+}
+
 int ground_init(int argc, char **argv, unsigned seconds)
 {
 	char *args[ARGS_MAX + 8], huge[] = "--huge-dir=" HUGE_DIR, quiet[] = "--no-telemetry";
@@ -65,6 +80,7 @@ int ground_init(int argc, char **argv, unsigned seconds)
 	while (own < argc && strcmp(argv[own], "--") != 0 && n < ARGS_MAX)
 		args[n++] = argv[own++];
 	alarm(seconds);
+	find_cpu();
 	shares = !has(n, args, "--in-memory") && !has(n, args, "--no-huge") &&
 		 !has(n, args, "--no-shconf");
 	args[n++] = quiet;
@@ -96,45 +112,63 @@ const char *ground_option(int argc, char **argv, const char *name, const char *o
 	return otherwise;
 }
 
-static struct rte_mempool *make(const char *name, const char *ops, unsigned n, unsigned cache)
+/* ---- mempools ---- */
+
+bool ground_checks(const char *ops)
+{
+	return strcmp(ops, LAB_RTE_OPS) == 0 || strncmp(ops, "frames", 6) == 0;
+}
+
+static struct rte_mempool *of_objects(const char *name, const char *ops, unsigned n, unsigned cache)
 {
 	struct rte_mempool *mp =
 		rte_mempool_create_empty(name, n, 2048, cache, 0, SOCKET_ID_ANY, 0);
 
 	if (mp &&
-	    (rte_mempool_set_ops_byname(mp, ops, NULL) || rte_mempool_populate_default(mp) < 0)) {
-		rte_mempool_free(mp);
-		return NULL;
-	}
+	    (rte_mempool_set_ops_byname(mp, ops, NULL) || rte_mempool_populate_default(mp) < 0))
+		return NULL; /* the program ends */
 	return mp;
 }
 
 struct rte_mempool *ground_mempool(const char *name, const char *ops, unsigned n, unsigned cache,
 				   bool mbufs)
 {
-	struct rte_mempool *mp =
-		mbufs ? rte_pktmbuf_pool_create_by_ops(name, n, cache, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-						       SOCKET_ID_ANY, ops)
-		      : make(name, ops, n, cache);
+	struct rte_mempool *mp;
 
+	if (strncmp(ops, "frames", 6) == 0)
+		mp = lab_rte_pktmbuf_pool_create(name, n, cache, 0, SOCKET_ID_ANY,
+						 strcmp(ops, "frames") ? LAB_RTE_EAL_MEMORY : 0);
+	else if (mbufs)
+		mp = rte_pktmbuf_pool_create_by_ops(name, n, cache, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+						    SOCKET_ID_ANY, ops);
+	else
+		mp = of_objects(name, ops, n, cache);
 	if (!mp) {
-		printf("Bail out! mempool %s with ops %s cannot be made: %s\n", name, ops,
-		       rte_strerror(rte_errno));
+		printf("Bail out! mempool %s with ops %s cannot be made: %s (%s)\n", name, ops,
+		       rte_strerror(rte_errno), lab_error_text());
 		exit(EXIT_FAILURE);
 	}
 	return mp;
 }
 
+void ground_discard(struct rte_mempool *mp)
+{
+	/* knows its own, and leaves the memory of others to DPDK */
+	lab_rte_mempool_free(mp);
+}
+
 /* ---- processes ---- */
 
-static void become_mate(const char *lcores, const char *const *args)
+static void become_mate(unsigned lcore, const char *const *args)
 {
-	const char *argv[ARGS_MAX] = {"mate", "-l", lcores, "--proc-type=secondary", "--no-pci"};
-	char file_prefix[80];
-	int n = 5;
+	const char *argv[ARGS_MAX] = {"mate", "--proc-type=secondary", "--no-pci"};
+	char file_prefix[80], lcores[48];
+	int n = 3;
 
 	snprintf(file_prefix, sizeof(file_prefix), "--file-prefix=%s", prefix);
+	snprintf(lcores, sizeof(lcores), "--lcores=%u@%d", lcore, mates_cpu);
 	argv[n++] = file_prefix;
+	argv[n++] = lcores;
 	argv[n++] = "--";
 	while (*args && n < ARGS_MAX - 1)
 		argv[n++] = *args++;
@@ -142,7 +176,7 @@ static void become_mate(const char *lcores, const char *const *args)
 	_exit(127);
 }
 
-struct mate mate_start(const char *lcores, const char *const *args)
+struct mate mate_start(unsigned lcore, const char *const *args)
 {
 	struct mate mate = {.pid = -1};
 	int to[2], from[2];
@@ -154,7 +188,7 @@ struct mate mate_start(const char *lcores, const char *const *args)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(to[0], 0);
 		dup2(from[1], 1);
-		become_mate(lcores, args);
+		become_mate(lcore, args);
 	}
 	close(to[0]);
 	close(from[1]);

@@ -30,10 +30,19 @@ bool ground_shares(void);
 /** ground_option() - the value behind @name of the program's own arguments, or @otherwise. */
 const char *ground_option(int argc, char **argv, const char *name, const char *otherwise);
 
-/** ground_mempool() - a mempool with the ops @ops; of mbufs if @mbufs. Ends the program if there
- * can be none. */
+/**
+ * ground_mempool() - a mempool, of mbufs if @mbufs. Ends the program if there can be none.
+ * @ops: labyrinth; one of DPDK's own (ring_mp_mc); or frames or frames-eal, for a mempool of
+ *	lab_rte_pktmbuf_pool_create() in Labyrinth's memory or in EAL's.
+ */
 struct rte_mempool *ground_mempool(const char *name, const char *ops, unsigned n, unsigned cache,
 				   bool mbufs);
+
+/** ground_checks() - true if the ops are Labyrinth's. */
+bool ground_checks(const char *ops);
+
+/** ground_discard() - free it. */
+void ground_discard(struct rte_mempool *mp);
 
 /** struct mate - a secondary process. It reads what is told from 0, and writes to 1. */
 struct mate {
@@ -42,8 +51,9 @@ struct mate {
 	int from;
 };
 
-/** mate_start() - run this program as a secondary process on @lcores, with @args as its own. */
-struct mate mate_start(const char *lcores, const char *const *args);
+/** mate_start() - run this program as a secondary process with EAL's lcore @lcore, on another CPU
+ * than the first if it may, and with @args as its own. */
+struct mate mate_start(unsigned lcore, const char *const *args);
 
 /** mate_tell() - one letter, to which it answers with one. Return: that; or 0, not within ten
  * seconds. */

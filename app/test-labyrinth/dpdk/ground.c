@@ -29,6 +29,7 @@
 #include "ground.h"
 
 #define RUN_DIR     "/run/dpdk"
+#define LAB_DIR     RUN_DIR "/labyrinth"
 #define HUGE_DIR    RUN_DIR "/hugepages" /* as /proc/mounts will call it */
 #define ARGS_MAX    64
 #define PATIENCE_MS 10000
@@ -57,6 +58,8 @@ static void make_place(void)
 	if (mount("none", RUN_DIR, "tmpfs", 0, "mode=700") || mkdir(HUGE_DIR, 0700) ||
 	    mount("none", HUGE_DIR, "hugetlbfs", 0, "mode=700"))
 		tap_skip_all("hugetlbfs cannot be mounted");
+	mkdir(LAB_DIR, 0700);
+	setenv("LABYRINTH_RUNTIME_DIR", LAB_DIR, 1);
 	snprintf(prefix, sizeof(prefix), "lab-test-%d", getpid());
 }
 

@@ -16,9 +16,10 @@ struct rte_mempool;
 /**
  * ground_init() - start EAL with the arguments before "--", or skip the program.
  *
- * Where these do not rule out secondary processes (--in-memory, --no-shconf, --no-huge), EAL's
- * run-time files and hugepage files lie in mounts that only this process and its children have, and
- * that go with the last of them. The program is ended if it takes longer than @seconds.
+ * Where these do not rule out secondary processes (--in-memory, --no-shconf, --no-huge), the
+ * run-time files of EAL and Labyrinth and the hugepage files lie in mounts that only this process
+ * and its children have, and that go with the last of them. The program is ended if it takes longer
+ * than @seconds.
  *
  * Return: where in @argv the program's own arguments begin.
  */

@@ -185,7 +185,9 @@ static void test_closed(const struct wire *w)
 
 static void test_wire(struct wire w)
 {
-	/* The kernel may still be at closing the AF_XDP socket before; and DPDK's driver loses the
+	/* Without a bpffs libxdp leaves the program of the one before, which has its socket. */
+	link_run("ip link set " LINK_A " xdp off");
+	/* The kernel may still be at closing that; and DPDK's driver loses the
 	 * mbufs of each attempt that fails, so there is one. */
 	usleep(300000);
 	link_settle();

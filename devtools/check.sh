@@ -36,8 +36,9 @@ none "layers: the library knows no driver, no DPDK, no XDP, no network" \
 	"$(includes 'rte_|xdp/|bpf/|linux/if_|net/|netinet/|drivers/|.*netdev|.*af_xdp' lib)"
 none "layers: public headers include only the C library and each other" \
 	"$(includes '.*' lib/labyrinth/include | grep -vE '"lab_[a-z]+\.h"|<[a-z]+\.h>' || true)"
-none "layers: DPDK appears only in drivers/mempool, labyrinth-perf and its examples" \
-	"$(includes 'rte_' lib drivers examples app | grep -vE '^(drivers/mempool|app/labyrinth-perf|examples/dpdk)' || true)"
+none "layers: DPDK appears only in drivers/mempool, labyrinth-perf, its examples and its tests" \
+	"$(includes 'rte_' lib drivers examples app |
+		grep -vE '^(drivers/mempool|app/labyrinth-perf|examples/dpdk|app/test-labyrinth/(dpdk|vm))' || true)"
 # error.h alone is shared with this tree's drivers, for the sentence of their errors.
 private=$(cd lib/labyrinth && ls ./*.h dma/*.h share/*.h | sed 's|.*/||; s|\.h$||' | grep -vx error | tr '\n' '|')
 none "layers: programs outside the library use its public headers only" \

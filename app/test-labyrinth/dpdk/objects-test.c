@@ -171,7 +171,9 @@ static unsigned place(struct chunk *at, uint32_t stride, unsigned kind)
 
 	for (unsigned i = 0; i < n; i++) {
 		at[i].from = next;
-		at[i].to = next + (1 + below(60)) * stride + 8 * below(stride / 8 + 1);
+		/* in small ones no object is left out for the sake of one run */
+		at[i].to =
+			next + ((kind ? 1 : 20) + below(60)) * stride + 8 * below(stride / 8 + 1);
 		next = at[i].to;
 		if (kind == 1) /* less than what a run leaves out, as a rule */
 			next += 8 * below(14 * (stride / 8));

@@ -17,9 +17,6 @@
 #define GRANULE_SHIFT 21
 #define GRANULES_MAX  (1u << 16)
 
-/* Places that a run may leave out: more than lie across a border, and too few to be a waste. */
-#define GAP_MAX 16
-
 /* Modulo 2^32, of an odd number: each step doubles the bits that are right. */
 static uint32_t invert(uint32_t odd)
 {
@@ -71,16 +68,16 @@ static int make_room(struct objects *o)
 	return 0;
 }
 
-/* How many places the last run leaves out if it goes on from @from; NO_NUMBER if it cannot. */
+/* How many places the last run leaves out if it goes on from @from: the one across the border, if
+ * any. NO_NUMBER if it cannot: whatever has room for an object in between may yet become a chunk.
+ */
 static uint32_t gap_to(const struct objects *o, uintptr_t from)
 {
 	const struct run *last = o->runs ? &o->run[o->runs - 1] : NULL;
-	uint64_t gap;
 
-	if (!last || from < end_of(o, last))
+	if (!last || from < end_of(o, last) || from - end_of(o, last) >= o->stride)
 		return NO_NUMBER;
-	gap = (from - end_of(o, last) + o->stride - 1) / o->stride;
-	return gap < GAP_MAX ? (uint32_t)gap : NO_NUMBER;
+	return from != end_of(o, last);
 }
 
 static int begin_run(struct objects *o, uintptr_t base)
@@ -114,7 +111,7 @@ static int extend(struct objects *o, uint32_t gap, uint32_t n, uintptr_t *first,
 /* Whether it is worth leaving out what lies across a border, for one run instead of two. */
 static int is_worth(uint32_t on_grid, uint32_t otherwise)
 {
-	return on_grid == otherwise || on_grid >= 64;
+	return on_grid == otherwise || on_grid >= 16;
 }
 
 int objects_add(struct objects *o, uintptr_t from, uintptr_t to, uint32_t most, uintptr_t *first,
@@ -232,9 +229,5 @@ const struct run *objects_find(const struct objects *o, uintptr_t address)
 		else
 			high = middle;
 	}
-	/* One that ends before the address may lie in what an earlier one leaves out. */
-	while (low > o->granule[g] && low < o->runs &&
-	       end_of(o, &o->run[o->by_address[low]]) <= address)
-		low--;
 	return low < o->runs ? &o->run[o->by_address[low]] : NULL;
 }

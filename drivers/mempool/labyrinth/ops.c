@@ -59,12 +59,13 @@ static __attribute__((noinline)) struct lab_pool *ready(struct common *common)
 
 /* What is none of the mempool's objects is refused by the pool, which has no frame there. If it
  * has, because the objects lie in its frames, the pointer is made one into the middle. */
-static void *no_frame(const struct lab_pool *pool, void *object)
+static void *no_frame(struct common *common, const struct lab_pool *pool, void *object)
 {
+	side_note_foreign(common, object);
 	return lab_frame_index(pool, object) == LAB_FRAME_NONE ? object : (char *)object + 1;
 }
 
-static void to_frames(const struct common *common, const struct lab_pool *pool, void **frames,
+static void to_frames(struct common *common, const struct lab_pool *pool, void **frames,
 		      void *const *objects, unsigned n)
 {
 	const struct run *near = NULL;
@@ -75,7 +76,7 @@ static void to_frames(const struct common *common, const struct lab_pool *pool, 
 		if (likely(number != NO_NUMBER))
 			frames[i] = lab_frame_at(pool, number);
 		else
-			frames[i] = no_frame(pool, objects[i]);
+			frames[i] = no_frame(common, pool, objects[i]);
 	}
 }
 

@@ -83,24 +83,33 @@ static struct common *common_of_pool(const struct lab_pool *pool)
 	return NULL;
 }
 
+/* Whether this one is said: the first sixteen, and then each time that there are twice as many. */
+static int is_said(struct common *common)
+{
+	/* Relaxed: a counter. */
+	uint32_t before = __atomic_fetch_add(&common->refused, 1, __ATOMIC_RELAXED);
+
+	return before < 16 || !(before & (before + 1));
+}
+
+void side_note_foreign(struct common *common, const void *object)
+{
+	if (is_said(common))
+		LOG(ERR, "mempool '%s': %p was given back, and is none of its objects\n",
+		    common->mempool, object);
+}
+
 void side_on_refusal(struct lab_pool *pool, const struct lab_refusal *refusal, void *unused)
 {
 	struct common *common = common_of_pool(pool);
 	const struct run *near = NULL;
-	uint32_t before;
 
-	if (!common)
-		return;
-	/* Relaxed: a counter. */
-	before = __atomic_fetch_add(&common->refused, 1, __ATOMIC_RELAXED);
-	if (before >= 16 && (before & (before + 1)))
-		return;
-	if (refusal->frame < common->objects.count)
-		LOG(ERR, "mempool '%s': object %p was given back, or taken, wrongly: %s%s\n",
+	/* What is no object has been noted as such. */
+	if (common && refusal->frame < common->objects.count &&
+	    refusal->kind != LAB_REFUSED_INSIDE && is_said(common))
+		LOG(ERR, "mempool '%s': object %p was given back, or taken, wrongly: %s\n",
 		    common->mempool, objects_at(&common->objects, &near, refusal->frame),
-		    refusal->text, before >= 15 ? " (more of this follows in part only)" : "");
-	else
-		LOG(ERR, "mempool '%s': %s\n", common->mempool, refusal->text);
+		    refusal->text);
 }
 
 /* ---- pools ---- */
@@ -156,13 +165,18 @@ struct lab_pool *side_create_pool(const struct lab_pool_config *config, int *err
  * to find it (--in-memory, --no-shconf). */
 static int maps_configuration(void)
 {
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char path[PATH_MAX], line[PATH_MAX + 128];
+	char path[PATH_MAX], real[PATH_MAX], line[PATH_MAX + 128];
+	FILE *maps;
 	int found = 0;
 
-	snprintf(path, sizeof(path), "%s/config\n", rte_eal_get_runtime_dir());
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = strstr(line, path) != NULL;
+	snprintf(path, sizeof(path), "%s/config", rte_eal_get_runtime_dir());
+	if (!realpath(path, real))
+		return 0;
+	maps = fopen("/proc/self/maps", "re");
+	while (maps && !found && fgets(line, sizeof(line), maps)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strchr(line, '/') && strcmp(strchr(line, '/'), real) == 0;
+	}
 	if (maps)
 		fclose(maps);
 	return found;
@@ -260,7 +274,7 @@ static void describe(const struct rte_mempool *mp, struct common *common, uint32
 	common->key = rte_rdtsc() << 6 | slot;
 	common->lcores = side_lcores();
 	snprintf(common->mempool, sizeof(common->mempool), "%s", mp->name);
-	if (side_shares())
+	if (side_shares() && !mp->pool_config)
 		side_pool_name(mp->name, common->pool);
 }
 
@@ -273,6 +287,8 @@ static struct lab_pool *get_pool(struct rte_mempool *mp, struct common *common, 
 		return create_pool(mp, common, err);
 	common->frames = 1;
 	common->memory = lab_pool_memory(frames->pool, NULL);
+	if (side_shares())
+		snprintf(common->pool, sizeof(common->pool), "%s", lab_pool_name(frames->pool));
 	return frames->pool;
 }
 

@@ -83,6 +83,9 @@ int side_shares(void);
  * found by are called so, for all DPDK programs of the machine. */
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX]);
 
+/** side_note_foreign() - say likewise that a pointer was given back that is no object. */
+void side_note_foreign(struct common *common, const void *object);
+
 /** side_on_refusal() - for lab_pool_config.on_refusal: says it in EAL's log, the first times and
  * then each time that there are twice as many. */
 void side_on_refusal(struct lab_pool *pool, const struct lab_refusal *refusal, void *unused);

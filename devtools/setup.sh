@@ -16,7 +16,7 @@ packages_of() {
 	case $1 in
 	build) echo gcc g++ libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev ;;
 	perf) echo libjansson-dev ;;
-	dpdk) echo libdpdk-dev ;;
+	dpdk) echo libdpdk-dev dpdk dpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils spin ;;
 	check) echo clang-format clang-tidy cppcheck ;;
@@ -28,7 +28,7 @@ packages_of() {
 without() {
 	case $1 in
 	perf) echo "labyrinth-perf is not built" ;;
-	dpdk) echo "labyrinth-perf compares with no DPDK mempool" ;;
+	dpdk) echo "labyrinth-perf compares with no DPDK mempool, and nothing is tried with DPDK's programs" ;;
 	af_xdp) echo "the AF_XDP driver, the echo example and their tests are left out" ;;
 	tests) echo "some test suites are skipped" ;;
 	check) echo "the style and static checks are skipped" ;;

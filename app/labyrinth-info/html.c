@@ -27,7 +27,7 @@ static void escaped(FILE *out, const char *text)
 	}
 }
 
-/* Owners are spread over the circle of hues; held is lighter than lent. */
+/* Owners are spread over the circle of hues; cached is paler than held, lent darker. */
 static void colour(FILE *out, enum state state, int holder)
 {
 	int hue = holder < 0 ? 0 : (holder * 137 + 210) % 360;
@@ -37,7 +37,7 @@ static void colour(FILE *out, enum state state, int holder)
 		fprintf(out, "#e8e8e8");
 		break;
 	case STATE_CACHED:
-		fprintf(out, "#b8c4ce");
+		fprintf(out, holder < 0 ? "#b8c4ce" : "hsl(%d,35%%,80%%)", hue);
 		break;
 	case STATE_HELD:
 		fprintf(out, "hsl(%d,70%%,55%%)", hue);
@@ -112,6 +112,7 @@ static void legend(FILE *out, const struct map *map, const struct lab_pool_stats
 
 	fprintf(out, "<table><tr><th></th><th>state and owner</th><th>frames</th></tr>\n");
 	legend_line(out, STATE_DEPOT, -1, "free, in the depot", stats->free);
+	legend_line(out, STATE_RETIRED, -1, "retired", stats->retired);
 	legend_line(out, STATE_CACHED, -1, "free, in the caches of lcores", stats->cached);
 	for (int i = 0; i < map->holders; i++) {
 		const struct lab_holder *h = &map->holder[i];
@@ -120,6 +121,10 @@ static void legend(FILE *out, const struct map *map, const struct lab_pool_stats
 			snprintf(what, sizeof(what), "held by process %u (%s)%s", h->pid, h->name,
 				 h->active ? "" : ", which is gone");
 			legend_line(out, STATE_HELD, i, what, h->held);
+			snprintf(what, sizeof(what),
+				 "of the free ones, in the caches of process %u (%s)", h->pid,
+				 h->name);
+			legend_line(out, STATE_CACHED, i, what, h->cached);
 		} else if (h->owner.kind == LAB_OWNER_DEVICE) {
 			snprintf(what, sizeof(what), "lent to device %u (%s)%s", h->owner.id,
 				 h->name, h->active ? "" : ", in quarantine");

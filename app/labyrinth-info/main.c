@@ -13,6 +13,10 @@
 #define POOLS_MAX 64
 
 static const struct argp_option table[] = {
+	{"group", 'g', "GROUP", 0,
+	 "Believe who answers for the pool if it is a member of GROUP, and not only this user or "
+	 "root",
+	 0},
 	{"html", 'H', "FILE", 0, "Write a page with the pool as a picture to FILE", 0},
 	{"json", 'j', NULL, 0, "Totals, owners and sampled sites as JSON", 0},
 	{"validate", 'v', NULL, 0,
@@ -21,7 +25,7 @@ static const struct argp_option table[] = {
 };
 
 struct wanted {
-	const char *name, *html;
+	const char *name, *group, *html;
 	int json, validate;
 };
 
@@ -30,6 +34,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct wanted *w = state->input;
 
 	switch (key) {
+	case 'g':
+		w->group = arg;
+		return 0;
 	case 'H':
 		w->html = arg;
 		return 0;
@@ -65,7 +72,7 @@ static int fail(void)
 	return EXIT_FAILURE;
 }
 
-static int list(void)
+static int list(const char *group)
 {
 	char name[POOLS_MAX][LAB_NAME_MAX];
 	int n = lab_pool_list(name, POOLS_MAX);
@@ -75,7 +82,7 @@ static int list(void)
 	if (n == 0)
 		printf("There is no shared pool here. One is made with LAB_POOL_SHARED.\n");
 	for (int i = 0; i < n; i++) {
-		struct lab_pool *pool = lab_pool_observe(name[i]);
+		struct lab_pool *pool = lab_pool_observe(name[i], group);
 		struct lab_pool_stats s;
 
 		if (!pool) {
@@ -126,8 +133,8 @@ int main(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &w);
 	if (!w.name)
-		return list();
-	pool = lab_pool_observe(w.name);
+		return list(w.group);
+	pool = lab_pool_observe(w.name, w.group);
 	if (!pool)
 		return fail();
 	status = show(&w, pool);

@@ -22,7 +22,12 @@ static enum state state_of(const struct lab_pool *pool, uint32_t frame, struct l
 	if (byte == LAB_STATE_RETIRED)
 		return STATE_RETIRED;
 	/* A cache may have frames that still say "depot", see the guide. */
-	return byte == LAB_STATE_DEPOT ? STATE_DEPOT : STATE_CACHED;
+	if (byte == LAB_STATE_DEPOT)
+		return STATE_DEPOT;
+	/* Of one in a bundle the byte does not say whose cache it is in. */
+	if (byte <= LAB_MAX_LCORES)
+		*owner = lab_owner_lcore(byte);
+	return STATE_CACHED;
 }
 
 /* The holder of an owner: of an lcore its process, so that a process has one colour. */
@@ -48,18 +53,23 @@ static int holder_of(const struct map *map, struct lab_owner owner)
 
 static void survey(struct map *map, const struct lab_pool *pool, struct cell *cell, uint64_t first)
 {
-	uint32_t votes[LAB_HOLDERS_MAX] = {0}, most = 0;
+	uint32_t votes[STATES][LAB_HOLDERS_MAX] = {{0}}, most = 0;
 
-	cell->holder = -1;
 	for (uint64_t f = first; f < first + map->per && f < map->frames; f++) {
 		struct lab_owner owner;
-		int holder;
+		enum state state = state_of(pool, (uint32_t)f, &owner);
+		int holder = holder_of(map, owner);
 
-		cell->count[state_of(pool, (uint32_t)f, &owner)]++;
-		holder = holder_of(map, owner);
-		if (holder >= 0 && ++votes[holder] > most) {
-			most = votes[holder];
-			cell->holder = holder;
+		cell->count[state]++;
+		if (holder >= 0)
+			votes[state][holder]++;
+	}
+	/* Whose most of those are by whose state the cell is shown. */
+	cell->holder = -1;
+	for (int i = 0; i < map->holders; i++) {
+		if (votes[cell_state(cell)][i] > most) {
+			most = votes[cell_state(cell)][i];
+			cell->holder = i;
 		}
 	}
 }

@@ -13,7 +13,8 @@ enum state { STATE_DEPOT, STATE_CACHED, STATE_HELD, STATE_LENT, STATE_RETIRED, S
 /**
  * struct cell - some frames, one behind the other.
  * @count: of them, by state.
- * @holder: the index of the owner in map.holder that has most, or -1.
+ * @holder: the index of the owner in map.holder that has most of
+ *	those in the state that the cell is shown by, or -1.
  */
 struct cell {
 	uint32_t count[STATES];

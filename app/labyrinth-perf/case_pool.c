@@ -12,7 +12,8 @@
  *           hugepages DPDK sets its memory aside at start and populates nothing here.
  *  memory   bytes that the library takes for a pool beside 4096 for each frame, by frame (from
  *           lab_pool_metadata_bytes(), and from the growth of DPDK's heap); and the share of the
- *           pool's frames that are aligned to 4096 bytes.
+ *           pool's frames that are aligned to 4096 bytes (where an object is a frame with its header,
+ *           with that).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -92,7 +93,7 @@ bool round_memory(const struct bench *bench, const struct bench_case *c,
 	team_run(bench->team, 1, subject->loops->take);
 	n = lane->held_n;
 	for (uint64_t i = 0; i < n; i++)
-		aligned += (uintptr_t)lane->held[i] % FRAME_BYTES == 0;
+		aligned += ((uintptr_t)lane->held[i] - subject->header) % FRAME_BYTES == 0;
 	out[0] = (double)subject->beside(pool) / (double)n;
 	out[1] = 100.0 * (double)aligned / (double)n;
 	team_run(bench->team, 1, subject->loops->give);

@@ -44,6 +44,8 @@ struct subject {
 	void (*close)(void *pool);
 	/* On each lane that used the pool, before close. */
 	void (*leave)(void *pool);
+	/* Bytes before what it hands out that lie in the frame, too. */
+	size_t header;
 	/* Bytes that the pool takes beside the frames' own 4096 each. */
 	size_t (*beside)(void *pool);
 };

@@ -139,29 +139,32 @@ static size_t rte_beside(void *pool)
 	return newest_bytes - (size_t)((struct rte_mempool *)pool)->size * FRAME_BYTES;
 }
 
-#define RTE_SUBJECT(variable, its_name, its_ops, its_about, its_open, its_close) \
-	const struct subject variable = {                                        \
-		.name = its_name,                                                \
-		.about = its_about,                                              \
-		.loops = &subj_loops,                                            \
-		.ops = its_ops,                                                  \
-		.shared = true,                                                  \
-		.real = true,                                                    \
-		.open = its_open,                                                \
-		.close = its_close,                                              \
-		.leave = rte_leave,                                              \
-		.beside = rte_beside,                                            \
+#define RTE_SUBJECT(variable, its_name, its_ops, its_about, its_open, its_close, its_header) \
+	const struct subject variable = {                                                    \
+		.name = its_name,                                                            \
+		.about = its_about,                                                          \
+		.loops = &subj_loops,                                                        \
+		.ops = its_ops,                                                              \
+		.shared = true,                                                              \
+		.real = true,                                                                \
+		.open = its_open,                                                            \
+		.close = its_close,                                                          \
+		.leave = rte_leave,                                                          \
+		.header = its_header,                                                        \
+		.beside = rte_beside,                                                        \
 	}
 
 RTE_SUBJECT(subject_rte_ring, "rte-ring", "ring_mp_mc",
-	    "rte_mempool with its default ops; the ratios are to this one", rte_open, rte_close);
+	    "rte_mempool with its default ops; the ratios are to this one", rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_ring_rts, "rte-ring-rts", "ring_mt_rts",
-	    "rte_mempool with DPDK's remedy for more threads than CPUs", rte_open, rte_close);
+	    "rte_mempool with DPDK's remedy for more threads than CPUs", rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_stack, "rte-stack", "stack", "rte_mempool with a stack under a spinlock",
-	    rte_open, rte_close);
+	    rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_lf_stack, "rte-lf-stack", "lf_stack",
-	    "rte_mempool with a lock-free stack (16-byte compare and swap)", rte_open, rte_close);
+	    "rte_mempool with a lock-free stack (16-byte compare and swap)", rte_open, rte_close,
+	    0);
 RTE_SUBJECT(subject_rte_labyrinth, "rte-labyrinth", LAB_RTE_OPS,
-	    "rte_mempool with Labyrinth's ops: what a stock program gets", rte_open, rte_close);
+	    "rte_mempool with Labyrinth's ops: what a stock program gets", rte_open, rte_close, 0);
 RTE_SUBJECT(subject_rte_labyrinth_frames, "rte-labyrinth-frames", LAB_RTE_OPS,
-	    "the same, with objects that are a Labyrinth frame each", frames_open, frames_close);
+	    "the same, with objects that are a Labyrinth frame each", frames_open, frames_close,
+	    LAB_RTE_HEADER);

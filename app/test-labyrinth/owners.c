@@ -251,7 +251,7 @@ Test(owners, the_report_names_who_holds_what)
 	report_has(pool, LAB_REPORT_TEXT, "device 0 (device), since");
 	report_has(pool, LAB_REPORT_JSON, "\"name\":\"rx \\\"0\\\"\"");
 	report_has(pool, LAB_REPORT_JSON, "\"held\":41");
-	seen = lab_pool_observe("shared");
+	seen = lab_pool_observe("shared", NULL);
 	report_has(seen, LAB_REPORT_TEXT, part);
 	lab_pool_destroy(seen);
 	other_kill(other);

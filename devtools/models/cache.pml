@@ -8,8 +8,14 @@
  * The depot is a word a magazine here: how the maps lead to it is depot.pml's. Loose frames only:
  * blocks take the same way, a word of eight bytes at a time. Memory is sequentially consistent.
  *
+ * A flush fills an empty magazine, or, as a drain does, one that is partly filled.
+ *
  * In the end: each frame is in one place, listed once, as its byte says; and the counters say how many
- * are in the depot. -DBUG: a flush marks the frames as the depot's before its magazine lists them.
+ * are in the depot. With -DFOREVER, for cycles without progress: whatever the others do, and if they
+ * are killed, some call always ends. -DBOTH: the other lcore may be killed too, at the end of one of its
+ * calls or in the middle, and stays so. -DBUG: a flush marks the frames as the depot's before its
+ * magazine lists them. -DBUG2: a reaper believes that an unfinished flush had begun with nothing in its
+ * magazine.
  */
 #define FRAMES 3
 #define MAGS   5
@@ -18,9 +24,11 @@
 #define VICTIM 0
 #define OTHER  1
 #ifndef CALLS
-#define CALLS 4 /* of the victim */
+#define CALLS 3 /* of the victim */
 #endif
-#define CALLS_OTHER 2
+#ifndef CALLS_OTHER
+#define CALLS_OTHER 1
+#endif
 
 /* A frame's byte. */
 #define DEPOT   0
@@ -31,6 +39,7 @@
 #define EMPTY   0
 #define FULL    1
 #define HAND    2 /* + lcore */
+#define PARTIAL 4
 
 #define NOTHING 0 /* moving: a magazine's number + 1, with IN for a refill */
 #define IN      16
@@ -44,6 +53,7 @@ byte crashes;
 
 #define OBJ(l, i)  objs[(l) * ROOM + (i)]
 #define ITEM(m, i) item[(m) * CAP + (i)]
+#define IN_DEPOT(m) (where[m] == FULL || where[m] == PARTIAL)
 
 /* After any step a mortal process may be gone. The reaper begins anew, once. */
 #define OR_DIE                                                   \
@@ -78,6 +88,10 @@ inline refill(l)
 {
 	pop(l, FULL);
 	if
+	:: m == MAGS -> pop(l, PARTIAL)
+	:: else
+	fi;
+	if
 	:: m < MAGS ->
 		atomic { after[l] = refilled[l] + count[m]; OR_DIE }
 		atomic { moving[l] = IN + m + 1; OR_DIE }
@@ -98,13 +112,13 @@ inline refill(l)
 
 inline mark(l)
 {
-	i = 0;
+	i = first;
 	do
-	:: i == n -> break
-	:: i < n ->
+	:: i == first + n -> break
+	:: i < first + n ->
 		atomic {
 			assert(state[ITEM(m, i)] == FREED + l ||
-			       (state[ITEM(m, i)] == DEPOT && i < foreign[l]));
+			       (state[ITEM(m, i)] == DEPOT && i - first < foreign[l]));
 			state[ITEM(m, i)] = DEPOT;
 			OR_DIE
 		}
@@ -112,24 +126,33 @@ inline mark(l)
 	od
 }
 
-inline flush(l)
+inline flush(l, partial)
 {
-	pop(l, EMPTY);
-	assert(m < MAGS && count[m] == 0);
-	atomic { had[l] = 0; OR_DIE }
+	m = MAGS;
+	if
+	:: partial -> pop(l, PARTIAL)
+	:: else
+	fi;
+	if
+	:: m == MAGS -> pop(l, EMPTY)
+	:: else
+	fi;
+	assert(m < MAGS && count[m] < CAP);
+	first = count[m];
+	atomic { had[l] = first; OR_DIE }
 	atomic { after[l] = flushed[l]; OR_DIE }
 	atomic { moving[l] = m + 1; OR_DIE }
-	n = (loose[l] < CAP -> loose[l] : CAP);
+	n = (loose[l] < CAP - first -> loose[l] : CAP - first);
 	i = 0;
 	do
 	:: i == n -> break
-	:: i < n -> ITEM(m, i) = OBJ(l, i); i++
+	:: i < n -> ITEM(m, first + i) = OBJ(l, i); i++
 	od;
 #ifdef BUG
 	mark(l);
-	atomic { count[m] = n; OR_DIE }
+	atomic { count[m] = first + n; OR_DIE }
 #else
-	atomic { count[m] = n; OR_DIE }
+	atomic { count[m] = first + n; OR_DIE }
 	mark(l);
 #endif
 	/* close_gap() */
@@ -141,7 +164,7 @@ inline flush(l)
 	atomic { foreign[l] = (foreign[l] > n -> foreign[l] - n : 0); OR_DIE }
 	atomic { loose[l] = loose[l] - n; OR_DIE }
 	atomic { after[l] = flushed[l] + n; OR_DIE }
-	atomic { where[m] = FULL; OR_DIE }
+	atomic { where[m] = (count[m] == CAP -> FULL : PARTIAL); OR_DIE }
 	atomic { flushed[l] = after[l]; OR_DIE }
 	atomic { moving[l] = NOTHING; OR_DIE }
 }
@@ -181,21 +204,27 @@ inline release(l)
 inline work(l, most)
 {
 	do
+#ifdef FOREVER
+	:: true ->
+#else
 	:: calls == most -> break
 	:: calls < most ->
 		calls++;
+#endif
 		if
 		:: loose[l] <= ROOM - CAP -> refill(l)
 		:: loose[l] > 0 -> allocate(l)
 		:: loose[l] < ROOM -> release(l)
-		:: loose[l] >= CAP -> flush(l)
+		:: loose[l] >= CAP -> flush(l, false)
+		/* One of a drain's. */
+		:: loose[l] > 0 -> flush(l, true)
 		fi
 	od
 }
 
 proctype victim()
 {
-	byte m, i, n, f, calls;
+	byte m, i, n, f, first, calls;
 	bool mortal = true, again = false;
 
 	work(VICTIM, CALLS);
@@ -205,7 +234,7 @@ killed:
 
 proctype other()
 {
-	byte m, i, n, f, calls;
+	byte m, i, n, f, first, calls;
 	bool mortal = false, again = false;
 
 	work(OTHER, CALLS_OTHER);
@@ -241,7 +270,11 @@ inline finish_counting()
 			atomic { flushed[VICTIM] = after[VICTIM]; OR_DIE }
 			atomic { moving[VICTIM] = NOTHING; OR_DIE }
 		:: else ->
+#ifdef BUG2
+			atomic { after[VICTIM] = refilled[VICTIM]; OR_DIE }
+#else
 			atomic { after[VICTIM] = refilled[VICTIM] + had[VICTIM]; OR_DIE }
+#endif
 			atomic { moving[VICTIM] = IN + m + 1; OR_DIE }
 			atomic { refilled[VICTIM] = after[VICTIM]; OR_DIE }
 		fi
@@ -276,7 +309,7 @@ inline empty_magazine()
 
 proctype reaper()
 {
-	byte m, i, n, f, k;
+	byte m, i, n, f, first, k;
 	bool mortal = false, again = true;
 
 	dead;
@@ -317,7 +350,7 @@ begin:
 	od;
 	do
 	:: loose[VICTIM] == 0 -> break
-	:: loose[VICTIM] > 0 -> flush(VICTIM)
+	:: loose[VICTIM] > 0 -> flush(VICTIM, true)
 	od;
 	reaped = true;
 	goto out;
@@ -336,8 +369,8 @@ inline place(frame)
 	:: m < MAGS ->
 		i = 0;
 		do
-		:: i == count[m] || where[m] != FULL -> break
-		:: i < count[m] && where[m] == FULL ->
+		:: i == count[m] || !IN_DEPOT(m) -> break
+		:: i < count[m] && IN_DEPOT(m) ->
 			if
 			:: ITEM(m, i) == frame -> assert(state[frame] == DEPOT); n++
 			:: else
@@ -378,7 +411,7 @@ init
 		where[0] = FULL;
 		ITEM(1, 0) = 2;
 		count[1] = 1;
-		where[1] = FULL;
+		where[1] = PARTIAL;
 		run victim();
 		run other();
 		run reaper()
@@ -396,7 +429,7 @@ init
 		:: m == MAGS -> break
 		:: m < MAGS ->
 			if
-			:: where[m] == FULL -> n = n + count[m]
+			:: IN_DEPOT(m) -> n = n + count[m]
 			:: else
 			fi;
 			m++

@@ -3,7 +3,8 @@
  *
  * The depot's push and pop (lib/labyrinth/depot.c): lcores pop magazines of one set and push them
  * back. Any of them may be killed after any step; then a survivor's keeper takes what was in its
- * hands and mends the maps, beside those that live.
+ * hands and mends the maps, beside those that live. It may be killed, too, once, and the next begins
+ * anew.
  *
  * A step is one load, store or read-modify-write of shared memory. Memory is sequentially
  * consistent here: what the orderings have to be is argued in the code. One magazine a word of the
@@ -12,7 +13,7 @@
  * Checked at each step: a magazine has one owner. In the end: each magazine is in the set, and the
  * maps lead to it, so that who looks next finds it. With -DFOREVER, for cycles without progress:
  * whatever the others do, and if they are killed, some call always ends. -DBUG: tidy() does not look
- * again.
+ * again. -DBUG2: who takes what was in the hands of the dead does not mend the maps.
  */
 #ifndef LCORES
 #define LCORES 2
@@ -32,11 +33,13 @@ byte summary;
 byte owner[MAGS]; /* who may use it: to check, no memory of the program's */
 byte deaths, gone, ended, mended;
 bool is_dead[LCORES];
+bool crashed; /* a reaper was */
 
 /* After any step a mortal process may be gone. */
 #define OR_DIE                                                 \
 	if                                                     \
 	:: mortal && deaths < DEATHS -> deaths++; goto killed  \
+	:: again && !crashed -> crashed = true; goto killed    \
 	:: true                                                \
 	fi
 
@@ -112,7 +115,7 @@ inline pop(me)
 proctype lcore(byte me)
 {
 	byte got, at, some, seen, calls;
-	bool mortal = true;
+	bool mortal = true, again = false;
 
 	do
 #ifdef FOREVER
@@ -138,11 +141,11 @@ out:
 	skip
 }
 
-/* A survivor's keeper. It is not killed here: reap.pml does that. */
+/* Of the survivors. One may be killed after any step; the next begins with the same lcore, anew. */
 proctype keeper()
 {
 	byte m, l, seen;
-	bool mortal = false;
+	bool mortal = false, again = true;
 
 	do
 	:: mended < gone ->
@@ -159,18 +162,20 @@ proctype keeper()
 			od;
 			is_dead[l] -> is_dead[l] = false
 		}
+anew:
 		m = 0;
 		do
 		:: m == MAGS -> break
 		:: m < MAGS ->
 			if
 			:: where[m] == HAND + l ->
-				word[m] = 0; /* lab_depot_retire_hints() */
+				atomic { word[m] = 0; OR_DIE } /* lab_depot_retire_hints() */
 				push(m)
 			:: else
 			fi;
 			m++
 		od;
+#ifndef BUG2
 		/* lab_depot_mend() */
 		m = 0;
 		do
@@ -183,10 +188,14 @@ proctype keeper()
 			fi;
 			m++
 		od;
+#endif
 		mended++
 	:: ended == LCORES && mended == gone -> break
 	od;
+	goto out;
 killed:
+	goto anew;
+out:
 	skip
 }
 

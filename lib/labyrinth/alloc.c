@@ -59,7 +59,7 @@ static unsigned take(struct lab_pool *pool, struct lab_cache *c, void **frames, 
 {
 	unsigned got = take_cached(pool, c, frames, n);
 
-	while (got < n && lab_cache_refill(pool, c))
+	while (got < n && !(pool->priv->flags & LAB_POOL_EXACT) && lab_cache_refill(pool, c))
 		got += take_cached(pool, c, frames + got, n - got);
 	return got;
 }

@@ -17,6 +17,7 @@
 #include "bulk.h"
 #include "bundle.h"
 #include "cache.h"
+#include "common.h"
 #include "frame_table.h"
 #include "home.h"
 #include "lanes.h"
@@ -176,12 +177,14 @@ static inline void came_in_bulk(struct lab_pool *pool, struct lab_cache *c)
 		lab_cache_bundle_newest(pool, c);
 }
 
-/* One whose byte does not say that this lcore may free it: it may be in a bundle, or at home. */
+/* One whose byte does not say that this lcore may free it: it may be in a bundle, or at home, or
+ * another process's where that does not matter. */
 static __attribute__((noinline)) int give_odd(struct lab_pool *pool, struct lab_cache *c,
 					      const void *frame, uint64_t number)
 {
 	if (number < pool->frames &&
-	    (lab_bundle_leave(pool, c, number, c->freed) || lab_home_leave(pool, number, c->freed)))
+	    (lab_bundle_leave(pool, c, number, c->freed) ||
+	     lab_home_leave(pool, number, c->freed) || lab_common_leave(pool, number, c->freed)))
 		return 0;
 	return lab_refuse_free(pool, frame);
 }

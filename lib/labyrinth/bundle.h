@@ -96,11 +96,13 @@ int lab_bundle_move(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8_t
 static inline int lab_bundle_is_sound(const struct lab_pool *pool, uint32_t entry)
 {
 	const struct lab_bundle *bundle = lab_bundle_at(pool, entry & ~LAB_BUNDLE);
-	uint32_t wrong = 0;
+	uint32_t wrong = 0, limit = (uint32_t)(pool->frames - 1);
 
+	/* Above the limit, which is below 2^31, a number has the top bit set, or limit - number
+	 * has: two instructions for several of them. */
 	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++)
-		wrong |= bundle->frame[i] >= pool->frames;
-	return !wrong;
+		wrong |= bundle->frame[i] | (limit - bundle->frame[i]);
+	return !(wrong >> 31);
 }
 
 /** lab_bundle_dissolve() - make a free bundle of this lcore loose frames of its cache. */

@@ -92,6 +92,11 @@ static int move_block(struct lab_pool *pool, uint32_t entry, uint8_t from, uint8
 						   lab_block_word(from), lab_block_word(to));
 }
 
+static inline int is_sound(const struct lab_pool *pool, uint32_t entry)
+{
+	return !(entry & LAB_BUNDLE) || lab_bundle_is_sound(pool, entry);
+}
+
 static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 			  const struct lab_magazine *mag)
 {
@@ -107,7 +112,10 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 				   1);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (lab_likely(move_block(pool, mag->item[i], LAB_STATE_DEPOT, c->freed)))
+		/* A bundle's numbers become pointers unseen, when it is handed out: to look there
+		 * would cost each burst a sixth more. */
+		if (lab_likely(is_sound(pool, mag->item[i])) &&
+		    lab_likely(move_block(pool, mag->item[i], LAB_STATE_DEPOT, c->freed)))
 			c->block[blocks++] = mag->item[i];
 		else
 			break_block(pool, c, mag->item[i], LAB_STATE_DEPOT);

@@ -31,6 +31,15 @@ uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags)
 	return flags & LAB_POOL_UNPROTECTED ? cache_frames : cache_frames / 2;
 }
 
+uint64_t lab_config_magazines(uint64_t frames, uint32_t cache_frames, uint32_t flags,
+			      uint32_t lcores)
+{
+	/* Without caches each frame is one. */
+	return flags & LAB_POOL_EXACT
+		       ? frames
+		       : lab_depot_need(frames, lab_config_capacity(cache_frames, flags), lcores);
+}
+
 static int check_page_size(struct lab_pool_config *c)
 {
 	char size[32];
@@ -65,12 +74,40 @@ static int check_page_size(struct lab_pool_config *c)
 	return 0;
 }
 
+int lab_config_is_cache(uint32_t frames, uint32_t flags)
+{
+	if (flags & LAB_POOL_EXACT)
+		return frames == 0;
+	return frames >= LAB_CONFIG_MIN_CACHE && frames <= LAB_CACHE_MAX &&
+	       frames % (2 * LAB_BLOCK_FRAMES) == 0;
+}
+
+static int check_cache(struct lab_pool_config *c)
+{
+	if (c->flags & LAB_POOL_EXACT && c->cache_frames)
+		return lab_fail(EINVAL,
+				"cache_frames is %u, and a pool with LAB_POOL_EXACT has no caches",
+				c->cache_frames);
+	if (c->flags & LAB_POOL_EXACT)
+		return 0;
+	if (c->cache_frames == 0)
+		c->cache_frames = LAB_CACHE_MAX;
+	if (!lab_config_is_cache(c->cache_frames, c->flags))
+		return lab_fail(
+			EINVAL,
+			"cache_frames is %u: it must be a multiple of %u in %u..%u, or 0 for %u",
+			c->cache_frames, 2 * LAB_BLOCK_FRAMES, LAB_CONFIG_MIN_CACHE, LAB_CACHE_MAX,
+			LAB_CACHE_MAX);
+	return 0;
+}
+
 /* What goes only with an owner for each frame. */
 static int check_owners(struct lab_pool_config *c)
 {
 	const char *what = c->flags & LAB_POOL_SHARED    ? "LAB_POOL_SHARED"
 			   : c->flags & LAB_POOL_BOUND   ? "LAB_POOL_BOUND"
 			   : c->flags & LAB_POOL_NUMBERS ? "LAB_POOL_NUMBERS"
+			   : c->flags & LAB_POOL_EXACT   ? "LAB_POOL_EXACT"
 			   : c->sample                   ? "sample"
 							 : NULL;
 
@@ -84,6 +121,11 @@ static int check_owners(struct lab_pool_config *c)
 				"%s is set, which means something in a pool with LAB_POOL_SHARED "
 				"only",
 				c->lcores ? "lcores" : "group");
+	if (c->flags & LAB_POOL_COMMON &&
+	    (!(c->flags & LAB_POOL_SHARED) || c->flags & LAB_POOL_BOUND))
+		return lab_fail(EINVAL,
+				"LAB_POOL_COMMON is for pools with LAB_POOL_SHARED and without "
+				"LAB_POOL_BOUND: it lets each process free what others hold");
 	if (c->lcores == 0 && c->flags & LAB_POOL_SHARED)
 		c->lcores = LAB_SHARE_LCORES;
 	return 0;
@@ -110,15 +152,9 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 	if (out->name && strlen(out->name) >= LAB_NAME_MAX)
 		return lab_fail(EINVAL, "name '%.40s' is too long: at most %d characters",
 				out->name, LAB_NAME_MAX - 1);
-	if (out->cache_frames == 0)
-		out->cache_frames = LAB_CACHE_MAX;
-	if (out->cache_frames < LAB_CONFIG_MIN_CACHE || out->cache_frames > LAB_CACHE_MAX ||
-	    out->cache_frames % (2 * LAB_BLOCK_FRAMES))
-		return lab_fail(
-			EINVAL,
-			"cache_frames is %u: it must be a multiple of %u in %u..%u, or 0 for %u",
-			out->cache_frames, 2 * LAB_BLOCK_FRAMES, LAB_CONFIG_MIN_CACHE,
-			LAB_CACHE_MAX, LAB_CACHE_MAX);
+	err = check_cache(out);
+	if (err)
+		return err;
 	err = check_owners(out);
 	if (err)
 		return err;
@@ -152,12 +188,15 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 				"frames is %" PRIu64 ", rounded up to whole pages %" PRIu64
 				": a pool has at most %" PRIu64,
 				out->frames, lab_config_round(out), LAB_CONFIG_MAX_FRAMES);
-	if (lab_depot_need(lab_config_round(out),
-			   lab_config_capacity(out->cache_frames, out->flags),
-			   out->max_lcores) > LAB_DEPOT_MAX_MAGAZINES)
+	if (lab_config_magazines(lab_config_round(out), out->cache_frames, out->flags,
+				 out->max_lcores) <= LAB_DEPOT_MAX_MAGAZINES)
+		return 0;
+	if (out->flags & LAB_POOL_EXACT)
 		return lab_fail(EINVAL,
-				"cache_frames is %u, too small for %" PRIu64
-				" frames: use the default of %u",
-				out->cache_frames, out->frames, LAB_CACHE_MAX);
-	return 0;
+				"frames is %" PRIu64 ": a pool with LAB_POOL_EXACT has at most %u",
+				out->frames, LAB_DEPOT_MAX_MAGAZINES);
+	return lab_fail(EINVAL,
+			"cache_frames is %u, too small for %" PRIu64
+			" frames: use the default of %u",
+			out->cache_frames, out->frames, LAB_CACHE_MAX);
 }

@@ -33,4 +33,11 @@ uint64_t lab_config_round(const struct lab_pool_config *config);
  * loose frames share the cache (see flush() in cache.c). */
 uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags);
 
+/** lab_config_is_cache() - 1 if a pool with @flags can have a cache of that size. */
+int lab_config_is_cache(uint32_t frames, uint32_t flags);
+
+/** lab_config_magazines() - how many its depot has. */
+uint64_t lab_config_magazines(uint64_t frames, uint32_t cache_frames, uint32_t flags,
+			      uint32_t lcores);
+
 #endif

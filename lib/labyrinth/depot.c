@@ -133,6 +133,20 @@ struct lab_magazine *lab_depot_pop(struct lab_depot *depot, enum lab_depot_set s
 	return NULL;
 }
 
+struct lab_magazine *lab_depot_pop_thoroughly(struct lab_depot *depot, enum lab_depot_set set,
+					      uint32_t lcore)
+{
+	struct lab_magazine *mag = lab_depot_pop(depot, set, lcore);
+	uint64_t *words = words_of(depot, summary_of(depot, set));
+
+	/* Not by the summary: a thread that is stopped inside tidy() may have a bit of it in hand.
+	 */
+	for (uint32_t at = 0; !mag && at * BITS < depot->magazines; at++)
+		mag = take_from(depot, set, lcore, &words[at],
+				__atomic_load_n(&words[at], __ATOMIC_RELAXED), at * BITS);
+	return mag;
+}
+
 /* The map leads to a magazine. */
 static void show(struct lab_depot *depot, enum lab_depot_set set, uint32_t number)
 {

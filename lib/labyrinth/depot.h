@@ -124,6 +124,14 @@ static inline struct lab_magazine *lab_depot_magazine(const struct lab_depot *de
  */
 struct lab_magazine *lab_depot_pop(struct lab_depot *depot, enum lab_depot_set set, uint32_t lcore);
 
+/**
+ * lab_depot_pop_thoroughly() - likewise; but before it says NULL it looks at the whole map, so that
+ * a magazine that was shown there all the while is found, whatever others do and wherever they are
+ * stopped. A look at each 64 magazines.
+ */
+struct lab_magazine *lab_depot_pop_thoroughly(struct lab_depot *depot, enum lab_depot_set set,
+					      uint32_t lcore);
+
 /** lab_depot_is_shown() - 1 if the map of the set that a magazine is in leads to it. */
 int lab_depot_is_shown(const struct lab_depot *depot, const struct lab_magazine *mag);
 

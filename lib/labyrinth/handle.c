@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "error.h"
 #include "handle.h"
+#include "lcore.h"
 #include "place.h"
 
 struct lab_pool_priv *lab_handle_new(const char *name)
@@ -47,10 +49,16 @@ void lab_handle_free(struct lab_pool_priv *priv)
 {
 	int err = errno;
 
+	/* A child of fork() closes its copies, or it would keep the locks: so not while there may
+	 * be one that knows only half of it. */
+	lab_arena_before_fork();
 	for (unsigned i = 0; i < LAB_FDS; i++) {
 		if (priv->fd[i] >= 0)
 			close(priv->fd[i]);
+		priv->fd[i] = -1;
 	}
+	lab_arena_after_fork();
+	lab_lcore_forget_pool(&priv->pool);
 	lab_place_release((int)priv->pool.id);
 	free(priv);
 	errno = err;

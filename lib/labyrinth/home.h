@@ -4,7 +4,8 @@
  * A process's home: the lcore of frames that are the process's, and no thread's yet. What other
  * processes give it is there, and what is sampled (site.h). No cache may take such a frame by its
  * inlined path; here is the slow one. Meanwhile home[], which otherwise says what bundle a frame is
- * in, says why it is here: who gave it, or the number of its site | LAB_HOME_SITE.
+ * in, says why it is here: who gave it | LAB_HOME_GIVEN, or the number of its site | LAB_HOME_SITE.
+ * Neither is ever a bundle's number.
  */
 #ifndef HOME_H
 #define HOME_H
@@ -13,7 +14,15 @@
 
 #include "pool.h"
 
-#define LAB_HOME_SITE 0x80000000u
+#define LAB_HOME_SITE  0x80000000u
+#define LAB_HOME_GIVEN 0x40000000u
+_Static_assert(LAB_DEPOT_MAX_MAGAZINES < LAB_HOME_GIVEN, "bundles have as many numbers at most");
+
+/** lab_home_given() - what home[] says of a frame that process @id gave. */
+static inline uint32_t lab_home_given(uint32_t id)
+{
+	return LAB_HOME_GIVEN | (id & (LAB_HOME_GIVEN - 1));
+}
 
 /** lab_home_put() - a frame that the caller owns is at a home: @why it is there, @held is that
  * lcore's state. */

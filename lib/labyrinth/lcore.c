@@ -236,20 +236,27 @@ void lab_lcore_know_pool(struct lab_pool *pool)
 	pthread_mutex_unlock(&lock);
 }
 
+void lab_lcore_show_pool(struct lab_pool *pool)
+{
+	pthread_mutex_lock(&lock);
+	pool->priv->made = 1;
+	pthread_mutex_unlock(&lock);
+}
+
 unsigned lab_lcore_pools(struct lab_pool *pool[LAB_MAX_POOLS])
 {
 	unsigned n = 0;
 
 	pthread_mutex_lock(&lock);
 	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
-		if (pool_of_id[id])
+		if (pool_of_id[id] && pool_of_id[id]->priv->made)
 			pool[n++] = pool_of_id[id];
 	}
 	pthread_mutex_unlock(&lock);
 	return n;
 }
 
-void lab_lcore_forget_pool(struct lab_pool *pool)
+void lab_lcore_hide_pool(struct lab_pool *pool)
 {
 	struct lab_pool_priv *priv = pool->priv;
 
@@ -259,6 +266,13 @@ void lab_lcore_forget_pool(struct lab_pool *pool)
 		if (priv->tls[lcore])
 			*priv->tls[lcore] = &no_cache;
 	}
+	priv->made = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void lab_lcore_forget_pool(struct lab_pool *pool)
+{
+	pthread_mutex_lock(&lock);
 	pool_of_id[pool->id] = NULL;
 	pthread_mutex_unlock(&lock);
 }

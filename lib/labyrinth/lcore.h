@@ -16,14 +16,20 @@ struct lab_cache *lab_lcore_self(struct lab_pool *pool);
 /** lab_lcore_watch_threads() - make thread ends release slots. Idempotent; 0 or -errno. */
 int lab_lcore_watch_threads(void);
 
-/** lab_lcore_know_pool() - a new pool: threads that end release their slots in it. */
+/** lab_lcore_know_pool() - a pool that is about to be made: a child of fork() closes its
+ * descriptors, from the first one on. */
 void lab_lcore_know_pool(struct lab_pool *pool);
 
-/** lab_lcore_pools() - the pools that threads know now. Return: how many. */
+/** lab_lcore_show_pool() - it is complete: others may find it. */
+void lab_lcore_show_pool(struct lab_pool *pool);
+
+/** lab_lcore_pools() - the pools that are complete now. Return: how many. */
 unsigned lab_lcore_pools(struct lab_pool *pool[LAB_MAX_POOLS]);
 
-/** lab_lcore_forget_pool() - at destruction: no thread's TLS entry points into the pool any more.
- */
+/** lab_lcore_hide_pool() - at destruction: no thread's TLS entry points into the pool any more. */
+void lab_lcore_hide_pool(struct lab_pool *pool);
+
+/** lab_lcore_forget_pool() - it has no descriptors any more. */
 void lab_lcore_forget_pool(struct lab_pool *pool);
 
 #endif

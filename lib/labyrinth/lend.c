@@ -199,13 +199,17 @@ uint64_t lab_lend_count(const struct lab_pool *pool)
 uint64_t lab_lend_quarantine(struct lab_pool *pool, int device)
 {
 	uint64_t n = count_lent(pool, device);
+	struct lab_cache *c = n ? lab_lcore_self(pool) : NULL;
 
+	if (!c)
+		return n;
+	/* From now on the device counts them. Who is killed between the two has its counters set
+	 * right by its reaper. */
 	lab_store(&pool->priv->shared->device[device].quarantined, (uint32_t)n);
+	lab_store(&c->taken, c->taken + n);
 	return n;
 }
 
-/* Frames of a device that nobody drives. The compare-and-swap is for two that absolve it at once.
- */
 static int64_t take_absolved(struct lab_pool *pool, struct lab_cache *c, int device)
 {
 	int64_t n = 0;
@@ -213,22 +217,62 @@ static int64_t take_absolved(struct lab_pool *pool, struct lab_cache *c, int dev
 	for (uint32_t i = 0; (i = lab_lend_next(pool, device, i)) != LAB_FRAME_NONE; i++) {
 		uint8_t expected = LAB_STATE_LENT(device);
 
-		/* Relaxed: who opened and reset the device, or vouches for it, has ordered that. */
+		/* Relaxed: who opened and reset the device, or vouches for it, has ordered that. By
+		 * compare-and-swap, should its last driver still take frames back. */
 		if (!__atomic_compare_exchange_n(&pool->state[i], &expected,
 						 LAB_STATE_HELD(c->lcore), 0, __ATOMIC_RELAXED,
 						 __ATOMIC_RELAXED))
 			continue;
-		lab_store(&c->taken, c->taken + 1);
 		lab_free(pool, lab_frame_at(pool, i));
 		n++;
 	}
 	return n;
 }
 
+/* 1 if frames are in quarantine for a device of that name. */
+static int is_quarantined(const struct lab_slot *slot, const char *name)
+{
+	char label[LAB_LABEL_MAX];
+
+	return lab_load(&slot->quarantined) &&
+	       strncmp(lab_label_get(&slot->name, label), name, LAB_LABEL_MAX) == 0;
+}
+
+/*
+ * One absolves a device at a time: another would go on looking for its frames while somebody
+ * already lends to the next device of the number. Killed on the way, it is the reaper that counts
+ * what is left in quarantine (reap.c), and the device is absolved again.
+ */
+static int64_t absolve(struct lab_pool *pool, int device, const char *name)
+{
+	struct lab_slot *slot = &pool->priv->shared->device[device];
+	uint32_t nobody = 0, self = lab_pool_self(pool)->id;
+	struct lab_cache *c = lab_lcore_self(pool);
+	int64_t n = 0;
+
+	if (!c)
+		return -errno;
+	/* Acquire: pairs with the release below, and so what is in quarantine now is this device's.
+	 */
+	if (!__atomic_compare_exchange_n(&slot->absolver, &nobody, self, 0, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return 0;
+	if (is_quarantined(slot, name)) {
+		/* For its reaper, should it die. */
+		lab_store(&slot->taken, self);
+		n = take_absolved(pool, c, device);
+		lab_store(&slot->quarantined, 0u);
+		/* Release: the slot's next owner sees it as this one left it. */
+		lab_store_release(&slot->taken, 0u);
+	}
+	lab_store_release(&slot->absolver, 0u);
+	return n;
+}
+
 int64_t lab_device_absolve(struct lab_pool *pool, const char *name)
 {
-	struct lab_slot *slot;
-	int64_t n = 0;
+	const struct lab_slot *slot;
+	int64_t n = 0, some;
 
 	if (!pool || !name)
 		return lab_fail(EINVAL, "lab_device_absolve() needs a pool and a device's name");
@@ -236,19 +280,12 @@ int64_t lab_device_absolve(struct lab_pool *pool, const char *name)
 		return lab_refuse_child(pool);
 	slot = pool->priv->shared->device;
 	for (int device = 0; device < LAB_MAX_DEVICES; device++) {
-		char label[LAB_LABEL_MAX];
-		struct lab_cache *c;
-
-		if (!lab_load(&slot[device].quarantined) ||
-		    strncmp(lab_label_get(&slot[device].name, label), name, LAB_LABEL_MAX) != 0)
+		if (!is_quarantined(&slot[device], name))
 			continue;
-		c = lab_lcore_self(pool);
-		if (!c)
-			return -errno;
-		n += take_absolved(pool, c, device);
-		lab_store(&slot[device].quarantined, 0u);
-		/* Release: the slot's next owner sees it as this one left it. */
-		__atomic_store_n(&slot[device].taken, 0, __ATOMIC_RELEASE);
+		some = absolve(pool, device, name);
+		if (some < 0)
+			return some;
+		n += some;
 	}
 	return n;
 }

@@ -17,8 +17,8 @@ uint32_t lab_lend_next(const struct lab_pool *pool, int device, uint32_t from);
  * frames; or -ENOSPC with a sentence: the thread can have no lcore. */
 int64_t lab_lend_recall(struct lab_pool *pool, int device);
 
-/** lab_lend_quarantine() - what is lent to @device stays so, and counts as quarantined. Return: how
- * many frames. */
+/** lab_lend_quarantine() - what is lent to @device stays so, and counts as quarantined. The calling
+ * thread has an lcore, or can have one. Return: how many frames. */
 uint64_t lab_lend_quarantine(struct lab_pool *pool, int device);
 
 /** lab_lend_count() - how many frames are lent to devices that this process registered. */

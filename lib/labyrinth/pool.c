@@ -98,8 +98,12 @@ static int claim_name(struct lab_pool_priv *priv, const struct lab_pool_config *
 		err = lab_share_group(config->group, group);
 	if (err)
 		return err;
-	priv->fd[LAB_FD_NAME] = lab_name_claim(config->name, *group);
-	return priv->fd[LAB_FD_NAME] < 0 ? priv->fd[LAB_FD_NAME] : 0;
+	/* A child of fork() that inherited it unseen would keep the name. */
+	lab_arena_before_fork();
+	err = lab_name_claim(config->name, *group, priv->dir);
+	priv->fd[LAB_FD_NAME] = err < 0 ? -1 : err;
+	lab_arena_after_fork();
+	return err < 0 ? err : 0;
 }
 
 struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
@@ -118,6 +122,7 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	if (user_config->page_size == 0 && config.page_size == LAB_PAGE_4K &&
 	    !(config.flags & LAB_POOL_NUMBERS))
 		say_fallback(priv, "this kernel has no hugepages");
+	lab_lcore_know_pool(&priv->pool);
 	if (claim_name(priv, &config, &group))
 		goto free_handle;
 	if (make_arena(priv, &config))
@@ -125,22 +130,21 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	lab_handle_know_arena(priv, config.flags);
 	if (make_tables(priv, &config, group))
 		goto free_arena;
-	lab_lcore_know_pool(&priv->pool);
 	if (!(config.flags & LAB_POOL_SHARED))
 		lab_process_alone(priv);
 	else if (lab_share_found(priv, config.lcores, group))
 		goto free_tables;
 	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
+	lab_lcore_show_pool(&priv->pool);
 	return &priv->pool;
 
 free_tables:
-	lab_lcore_forget_pool(&priv->pool);
 	lab_tables_destroy(priv);
 free_arena:
 	lab_arena_destroy(&priv->arena);
 free_name:
 	if (priv->fd[LAB_FD_NAME] >= 0)
-		lab_name_leave(priv->name, priv->fd[LAB_FD_NAME]);
+		lab_name_leave(priv->dir, priv->name, priv->fd[LAB_FD_NAME]);
 	priv->fd[LAB_FD_NAME] = -1;
 free_handle:
 	lab_handle_free(priv);
@@ -184,7 +188,7 @@ static int64_t let_go(struct lab_pool_priv *priv)
 	struct lab_pool_stats stats;
 
 	/* Before the count of what is held: no thread that ends is emptying its cache then. */
-	lab_lcore_forget_pool(&priv->pool);
+	lab_lcore_hide_pool(&priv->pool);
 	if (lab_pool_is_shared(priv))
 		return lab_share_leave(priv, lab_report_leaks);
 	lab_pool_stats(&priv->pool, &stats);

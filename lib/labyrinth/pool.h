@@ -51,9 +51,14 @@ struct lab_slot {
 	uint32_t taken; /* 1 while a thread has it; of a device: the process that registered it */
 	/* of a device: frames that it may still reach although nobody drives it any more */
 	uint32_t quarantined;
-	uint64_t since; /* it was taken, in seconds since 1970 */
+	uint32_t absolver; /* of a device: the process that is just freeing those */
+	uint32_t process;  /* of an lcore of a shared pool: the process that has it, by its id */
+	uint64_t since;    /* it was taken, in seconds since 1970 */
 	struct lab_label name;
 };
+
+/** Longest path of a pool's files, with the terminating zero: what a socket's address takes. */
+#define LAB_PATH_MAX 108
 
 /** Most processes of a shared pool. A private one has one, with all lcores. */
 #define LAB_MAX_PROCESSES 32
@@ -67,7 +72,6 @@ struct lab_slot {
  * @pid: as it saw itself, for messages.
  * @base: where it has the frames: its caches list addresses.
  * @since: when it joined, in seconds since 1970.
- * @lent: what its lcores' counters said of lent frames before it joined.
  */
 struct lab_process {
 	uint32_t state;
@@ -78,14 +82,14 @@ struct lab_process {
 	uint32_t pid;
 	uint64_t base;
 	uint64_t since;
-	int64_t lent;
 	struct lab_label name;
 };
 
 /**
  * struct lab_site - a sampled allocation, see site.h.
- * @frame: its number + 1 while it is held, 0 for an entry that is not in use.
- * @address: of the caller, in the process that @process is the id of.
+ * @frame: its number + 1 while it is held, or 0.
+ * @process: whose the entry is, by its id; 0 for an entry that is nobody's.
+ * @address: of the caller, in that process.
  */
 struct lab_site {
 	uint32_t frame;
@@ -126,7 +130,7 @@ struct lab_head {
 
 #define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
-#define LAB_LAYOUT 3u
+#define LAB_LAYOUT 4u
 
 /**
  * struct lab_plan - where each table lies in the mapping, from its beginning, and how large.
@@ -153,6 +157,7 @@ struct lab_plan {
 	uint32_t magazines;
 	uint32_t bundles;
 	uint32_t sites;
+	uint32_t sets; /* of the depot: 1 in a pool without caches */
 };
 
 /**
@@ -169,6 +174,8 @@ struct lab_shared {
 	uint64_t reaped_frames;                      /* given back for processes that died */
 	uint64_t reaped_processes;
 	uint64_t retired; /* frames out of circulation, as their bytes say too */
+	uint32_t passed;  /* of a common pool: 1 once a process has freed another's frame */
+	uint32_t pad;
 };
 
 /** Descriptors that a pool may keep; all are closed in a child of fork(). */
@@ -204,10 +211,12 @@ struct lab_pool_priv {
 	uint32_t sample;  /* one allocation in so many has its site noted; 0: none */
 	uint32_t domains; /* IOMMU domains that map the frames; an atomic */
 	int inherited;   /* 1 in a child of fork(), which has this handle and no memory behind it */
+	int made;        /* 1: complete; others of the process may see it */
 	int observer;    /* 1: the tables are mapped to be read, the frames not at all */
 	int fd[LAB_FDS]; /* -1 for none */
 	struct lab_keeper *keeper; /* of a shared pool */
 	char name[LAB_NAME_MAX];
+	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;

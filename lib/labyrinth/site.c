@@ -12,15 +12,17 @@
 /* How many entries are tried before a sample is given up. */
 #define TRIES 8
 
-/* An entry for a frame: marked as the lcore's before it is filled in. */
-static struct lab_site *take(const struct lab_pool_priv *priv, uint32_t frame, uint32_t start)
+/* An entry that nobody has. It is the process's before anything else is written: if that is killed
+ * on the way, its reaper finds the entry by it. */
+static struct lab_site *take(const struct lab_pool_priv *priv, uint32_t start)
 {
 	for (uint32_t i = 0; i < TRIES; i++) {
 		struct lab_site *site = lab_site_at(priv, (start + i) % priv->plan.sites);
-		uint32_t expected = 0;
+		uint32_t nobody = 0;
 
 		/* Acquire: see lab_site_clear(). */
-		if (__atomic_compare_exchange_n(&site->frame, &expected, frame + 1, 0,
+		if (__atomic_compare_exchange_n(&site->process, &nobody,
+						priv->shared->process[priv->slot].id, 0,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return site;
 	}
@@ -32,24 +34,26 @@ int64_t lab_site_add(const struct lab_pool_priv *priv, const struct lab_cache *c
 {
 	/* Spread by what was allocated so far, so that lcores seldom try the same. */
 	uint32_t start = (uint32_t)(c->word >> LAB_LEN_BITS) * 64 + c->lcore * 97;
-	struct lab_site *site = take(priv, frame, start);
+	struct lab_site *site = take(priv, start);
 
 	if (!site)
 		return -1;
-	lab_store(&site->process, priv->shared->process[priv->slot].id);
 	lab_store(&site->lcore, c->lcore);
 	lab_store(&site->since, (uint64_t)time(NULL));
 	lab_store(&site->address, (uint64_t)(uintptr_t)address);
+	/* Release: who finds a frame finds what is said of it. */
+	lab_store_release(&site->frame, frame + 1);
 	return site - lab_site_at(priv, 0);
 }
 
 void lab_site_forget(const struct lab_pool_priv *priv, uint32_t process)
 {
 	for (uint32_t i = 0; i < priv->plan.sites; i++) {
-		const struct lab_site *site = lab_site_at(priv, i);
-		uint32_t frame = lab_load(&site->frame);
+		struct lab_site *site = lab_site_at(priv, i);
 
-		if (frame && lab_load(&site->process) == process)
-			lab_site_clear(priv, i, frame - 1);
+		if (lab_load(&site->process) != process)
+			continue;
+		lab_store(&site->frame, 0u);
+		lab_store_release(&site->process, 0u);
 	}
 }

@@ -8,6 +8,8 @@
 #ifndef SITE_H
 #define SITE_H
 
+#include <labyrinth/lab_alloc.h>
+
 #include "pool.h"
 
 /** Most frames that are sampled at a time; further ones are not. */
@@ -23,10 +25,12 @@ static inline void lab_site_clear(const struct lab_pool_priv *priv, uint32_t num
 {
 	uint32_t expected = frame + 1;
 
-	/* Release: the entry's next user (acquire) writes after this. */
-	if (number < priv->plan.sites)
-		__atomic_compare_exchange_n(&lab_site_at(priv, number)->frame, &expected, 0, 0,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	/* Relaxed: one of several that find it has it. Release: the entry's next user (acquire)
+	 * writes after this. Who is killed between the two still has it. */
+	if (number < priv->plan.sites &&
+	    __atomic_compare_exchange_n(&lab_site_at(priv, number)->frame, &expected, 0, 0,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		lab_store_release(&lab_site_at(priv, number)->process, 0u);
 }
 
 /** lab_site_forget() - a process is gone, and what it held with it. */

@@ -73,6 +73,27 @@ static uint64_t cut(int64_t part, uint64_t *rest)
 	return n;
 }
 
+/* The state does not tell depot and caches apart: all that is free counts as free. */
+static void count_states(const struct lab_pool *pool, struct lab_pool_stats *census)
+{
+	uint64_t by_state[256] = {0};
+
+	for (uint64_t i = 0; i < pool->frames; i++)
+		by_state[lab_frame_state(pool, i)]++;
+	census->total = pool->frames;
+	census->free = by_state[LAB_STATE_DEPOT];
+	census->retired = by_state[LAB_STATE_RETIRED];
+	census->cached = census->held = census->lent = 0;
+	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {
+		if (lab_state_is_free((uint8_t)s))
+			census->free += by_state[s];
+		else if (LAB_STATE_IS_HELD((uint8_t)s))
+			census->held += by_state[s];
+		else
+			census->lent += by_state[s];
+	}
+}
+
 void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 {
 	const struct lab_shared *shared = pool->priv->shared;
@@ -102,21 +123,23 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 			st->refused[k] += s.refused[k];
 		st->lcores += lab_load(&shared->slot[lcore].taken);
 	}
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
+		st->quarantined += lab_load(&shared->device[i].quarantined);
 	/*
-	 * While lcores work their counters are read at different
-	 * instants, and a duplicate counts until it is dropped; the parts are then cut to what is
-	 * left, so that they add up in every snapshot. Not the lent ones: nobody may overlook
-	 * those.
+	 * While lcores work their counters are read at different instants, and a duplicate counts
+	 * until it is dropped; the parts are then cut to what is left, so that they add up in every
+	 * snapshot. Not the lent ones: nobody may overlook those.
 	 */
 	st->total = pool->frames;
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);
 	st->free = lab_pool_began_with(pool) + st->flushed - st->refilled;
-	st->lent = cut(lent, &rest);
+	st->lent = cut(lent + (int64_t)st->quarantined, &rest);
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
-	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++)
-		st->quarantined += lab_load(&shared->device[i].quarantined);
+	/* Without caches nothing moves by the magazine, and each frame's byte is looked at. */
+	if (pool->priv->flags & LAB_POOL_EXACT)
+		count_states(pool, st);
 }
 
 void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *st)
@@ -145,27 +168,6 @@ void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *s
 	st->bundles = bundles ? bundles->magazines : 0;
 	for (uint32_t i = 0; i < st->bundles; i++)
 		st->bundles_used += lab_load(&lab_bundle_at(pool, i)->where) != LAB_DEPOT_EMPTY;
-}
-
-/* The state does not tell depot and caches apart: all that is free counts as free. */
-static void count_states(const struct lab_pool *pool, struct lab_pool_stats *census)
-{
-	uint64_t by_state[256] = {0};
-
-	for (uint64_t i = 0; i < pool->frames; i++)
-		by_state[lab_frame_state(pool, i)]++;
-	census->total = pool->frames;
-	census->free = by_state[LAB_STATE_DEPOT];
-	census->retired = by_state[LAB_STATE_RETIRED];
-	census->cached = census->held = census->lent = 0;
-	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {
-		if (lab_state_is_free((uint8_t)s))
-			census->free += by_state[s];
-		else if (LAB_STATE_IS_HELD((uint8_t)s))
-			census->held += by_state[s];
-		else
-			census->lent += by_state[s];
-	}
 }
 
 int lab_pool_census(const struct lab_pool *pool, struct lab_pool_stats *census)

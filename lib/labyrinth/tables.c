@@ -9,6 +9,7 @@
 #include "bundle.h"
 #include "cache.h"
 #include "config.h"
+#include "exact.h"
 #include "site.h"
 #include "tables.h"
 
@@ -38,17 +39,21 @@ static uint64_t place(struct lab_plan *plan, uint64_t bytes)
 void lab_tables_plan(struct lab_plan *plan, const struct lab_head *head)
 {
 	int exclusive = !(head->flags & LAB_POOL_UNPROTECTED);
+	int exact = (head->flags & LAB_POOL_EXACT) != 0;
 	uint64_t frames = head->frames;
 	uint64_t steps = (frames << LAB_FRAME_SHIFT >> LAB_DELTA_SHIFT) + 1;
 	/* Enough to bundle every frame; beyond what their numbers reach, some frames stay loose. */
-	uint64_t bundles = exclusive ? frames >> LAB_BLOCK_SHIFT : 0;
+	int alone = exclusive && !exact && !(head->flags & LAB_POOL_COMMON);
+	uint64_t bundles = alone ? frames >> LAB_BLOCK_SHIFT : 0;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->frames = frames;
 	plan->exclusive = (uint32_t)exclusive;
+	plan->sets = exact ? 1 : LAB_DEPOT_SETS;
 	plan->max_lcores = head->max_lcores;
 	plan->capacity = lab_config_capacity(head->cache_frames, head->flags);
-	plan->magazines = (uint32_t)lab_depot_need(frames, plan->capacity, head->max_lcores);
+	plan->magazines = (uint32_t)lab_config_magazines(frames, head->cache_frames, head->flags,
+							 head->max_lcores);
 	plan->bundles =
 		(uint32_t)(bundles < LAB_DEPOT_MAX_MAGAZINES ? bundles : LAB_DEPOT_MAX_MAGAZINES);
 	plan->sites = head->sample ? LAB_SITES : 0;
@@ -60,7 +65,7 @@ void lab_tables_plan(struct lab_plan *plan, const struct lab_head *head)
 	plan->bundle = place(plan, (uint64_t)plan->bundles * LAB_BUNDLE_BYTES);
 	plan->magazine = place(plan, (uint64_t)plan->magazines * lab_depot_stride(plan->capacity));
 	plan->bundle_map = place(plan, lab_depot_map_bytes(plan->bundles, 1));
-	plan->map = place(plan, lab_depot_map_bytes(plan->magazines, LAB_DEPOT_SETS));
+	plan->map = place(plan, lab_depot_map_bytes(plan->magazines, plan->sets));
 	plan->site = place(plan, plan->sites * sizeof(struct lab_site));
 	plan->bytes = align_up(plan->bytes, 4096);
 }
@@ -89,19 +94,30 @@ static void fill_depot(struct lab_depot *depot, uint64_t frames, int exclusive)
 	}
 }
 
+/* None is in a set: they are its creator's. */
+static void withhold(const struct lab_depot *depot)
+{
+	for (uint32_t i = 0; i < depot->magazines; i++)
+		lab_depot_magazine(depot, i)->where = LAB_MAGAZINE_OF(0);
+}
+
 static void fill_in(struct lab_pool_priv *priv, uint32_t cache_frames)
 {
 	for (uint32_t lcore = 1; lcore <= priv->plan.max_lcores; lcore++)
 		lab_cache_init(&priv->cache[lcore - 1], lcore, cache_frames);
 	lab_depot_fill(&priv->bundles);
-	lab_depot_fill(&priv->depot);
 	if (priv->flags & LAB_POOL_NUMBERS) {
 		/* Until lab_numbers_add(). */
 		memset(priv->pool.state, LAB_STATE_RETIRED, priv->plan.frames);
 		priv->shared->retired = priv->plan.frames;
-		return;
 	}
-	fill_depot(&priv->depot, priv->plan.frames, (int)priv->plan.exclusive);
+	/* Without caches magazines are the frames themselves. */
+	if (priv->flags & LAB_POOL_NUMBERS && priv->flags & LAB_POOL_EXACT)
+		withhold(&priv->depot);
+	else
+		lab_depot_fill(&priv->depot);
+	if (!(priv->flags & (LAB_POOL_NUMBERS | LAB_POOL_EXACT)))
+		fill_depot(&priv->depot, priv->plan.frames, (int)priv->plan.exclusive);
 }
 
 void lab_tables_point_at(struct lab_pool_priv *priv, void *tables)
@@ -115,14 +131,14 @@ void lab_tables_point_at(struct lab_pool_priv *priv, void *tables)
 	priv->max_lcores = plan->max_lcores;
 	lab_depot_point_at(&priv->bundles, mem + plan->bundle, mem + plan->bundle_map, 1,
 			   plan->bundles, LAB_BLOCK_FRAMES, LAB_BUNDLE_BYTES);
-	lab_depot_point_at(&priv->depot, mem + plan->magazine, mem + plan->map, LAB_DEPOT_SETS,
+	lab_depot_point_at(&priv->depot, mem + plan->magazine, mem + plan->map, plan->sets,
 			   plan->magazines, plan->capacity, lab_depot_stride(plan->capacity));
 	pool->depot = &priv->depot;
 	if (!plan->exclusive)
 		return;
 	pool->state = (uint8_t *)mem + plan->state;
 	pool->table = (uintptr_t)pool->state - ((uintptr_t)pool->base >> LAB_FRAME_SHIFT);
-	priv->bulk = pick_bulk();
+	priv->bulk = plan->sets == 1 ? &lab_bulk_exact : pick_bulk();
 	pool->alloc_bulk = plan->sites ? lab_sampled_alloc_bulk : priv->bulk->alloc_bulk;
 	pool->free_bulk = priv->bulk->free_bulk;
 	pool->bundles = &priv->bundles;

@@ -16,9 +16,11 @@
 #include "depot.h"
 #include "error.h"
 #include "frame_table.h"
+#include "home.h"
 #include "pool.h"
 #include "refusal.h"
 #include "share/process.h"
+#include "site.h"
 
 /* @listed: by frame, how many entries anywhere list it. @in_depot: frames in the depot's sets. */
 struct survey {
@@ -128,6 +130,23 @@ static int survey_magazine(struct survey *s, uint32_t number)
 	return err;
 }
 
+/* Without caches: what is in the set is "the depot's", and nothing else is. */
+static int survey_exact(struct survey *s, uint32_t number)
+{
+	const struct lab_magazine *mag = lab_depot_magazine(s->pool->depot, number);
+
+	if (mag->where != LAB_DEPOT_EMPTY)
+		return LAB_MAGAZINE_LCORE(mag->where) >= 0
+			       ? 0
+			       : lab_fail(EUCLEAN, "pool '%s': frame %u is nowhere (%u)", s->name,
+					  number, mag->where);
+	if (!lab_depot_is_shown(s->pool->depot, mag))
+		return lab_fail(EUCLEAN, "pool '%s': the map does not show frame %u, which is free",
+				s->name, number);
+	s->in_depot++;
+	return list_frame(s, number, LAB_STATE_DEPOT, LAB_STATE_DEPOT, "the set at", number);
+}
+
 static int survey_cache(struct survey *s, unsigned lcore)
 {
 	const struct lab_pool *pool = s->pool;
@@ -196,21 +215,159 @@ static int survey_frame(struct survey *s, uint64_t frame)
 			s->listed[frame]);
 }
 
+/* ---- who has what: processes, lcores, devices, sites ---- */
+
+/* Each process has a range of lcores, and these say so; no two have the same. */
+static int survey_process(const struct survey *s, unsigned number)
+{
+	const struct lab_shared *shared = s->pool->priv->shared;
+	const struct lab_process *p = &shared->process[number];
+	unsigned end = (unsigned)p->first + p->lcores;
+
+	if (lab_load(&p->state) == LAB_PROCESS_FREE)
+		return 0;
+	if (p->state == LAB_PROCESS_STUCK)
+		return lab_fail(EUCLEAN, "pool '%s': process %u is dead and could not be reaped",
+				s->name, p->pid);
+	if (!p->first || !p->lcores || end > s->pool->priv->max_lcores + 1)
+		return lab_fail(EUCLEAN, "pool '%s': process %u has %u lcores from %u of %u on",
+				s->name, p->pid, p->lcores, p->first, s->pool->priv->max_lcores);
+	for (unsigned lcore = p->first; lcore < end; lcore++) {
+		int owner = lab_process_of(shared, lcore);
+		uint32_t says = lab_load(&shared->slot[lcore].process);
+
+		if (owner != (int)number)
+			return lab_fail(EUCLEAN,
+					"pool '%s': two processes have lcore %u: %u and %u",
+					s->name, lcore, shared->process[owner].pid, p->pid);
+		/* In a pool that is not shared nobody asks. */
+		if (says && says != p->id)
+			return lab_fail(EUCLEAN,
+					"pool '%s': lcore %u is process %u's, and says that it is "
+					"that of id %u",
+					s->name, lcore, p->pid, says);
+	}
+	return 0;
+}
+
+static int survey_device(const struct survey *s, unsigned number, uint64_t lent)
+{
+	const struct lab_slot *device = &s->pool->priv->shared->device[number];
+	uint32_t quarantined = lab_load(&device->quarantined);
+
+	if (lab_load(&device->absolver))
+		return lab_fail(EUCLEAN, "pool '%s': somebody is still absolving device %u",
+				s->name, number);
+	if (lent && !lab_load(&device->taken))
+		return lab_fail(EUCLEAN,
+				"pool '%s': %llu frames are lent to device %u, and there "
+				"is none",
+				s->name, (unsigned long long)lent, number);
+	if (quarantined && quarantined != lent)
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': device %u has %u frames in quarantine, and is lent %llu",
+			s->name, number, quarantined, (unsigned long long)lent);
+	return 0;
+}
+
+/* What a process's lcores have lent is what its devices have, but for what is in quarantine. */
+static int survey_lent(const struct survey *s, const struct lab_process *p,
+		       const uint64_t by_state[256])
+{
+	const struct lab_shared *shared = s->pool->priv->shared;
+	int64_t counted = 0, lent = 0;
+
+	if (lab_load(&p->state) == LAB_PROCESS_FREE)
+		return 0;
+	for (unsigned i = 0; i < LAB_MAX_DEVICES; i++) {
+		if (lab_load(&shared->device[i].taken) == p->id &&
+		    !lab_load(&shared->device[i].quarantined))
+			lent += (int64_t)by_state[LAB_STATE_LENT(i)];
+	}
+	for (unsigned lcore = p->first; lcore < (unsigned)p->first + p->lcores; lcore++) {
+		const struct lab_cache *c = lab_pool_cache(s->pool, lcore);
+
+		counted += (int64_t)(c->lent - c->taken);
+	}
+	if (counted == lent)
+		return 0;
+	return lab_fail(
+		EUCLEAN,
+		"pool '%s': devices of process %u have %lld frames, and its counters say %lld",
+		s->name, p->pid, (long long)lent, (long long)counted);
+}
+
+/* Nobody has a frame by an lcore that no process has. */
+static int survey_strays(const struct survey *s, const uint64_t by_state[256])
+{
+	for (unsigned lcore = 1; lcore <= LAB_MAX_LCORES; lcore++) {
+		uint64_t n = by_state[LAB_STATE_FREED(lcore)] + by_state[LAB_STATE_HELD(lcore)];
+
+		if (n && (lcore > s->pool->priv->max_lcores ||
+			  lab_process_of(s->pool->priv->shared, lcore) < 0))
+			return lab_fail(
+				EUCLEAN,
+				"pool '%s': %llu frames name lcore %u, which no process has",
+				s->name, (unsigned long long)n, lcore);
+	}
+	return 0;
+}
+
+/* A site that is in use is that of a frame whose home[] leads back to it. */
+static int survey_site(const struct survey *s, uint32_t number)
+{
+	const struct lab_site *site = lab_site_at(s->pool->priv, number);
+	uint32_t frame = lab_load(&site->frame) - 1, id = lab_load(&site->process);
+
+	if (!id && frame == UINT32_MAX)
+		return 0;
+	if (frame < s->pool->frames && s->pool->home[frame] == (number | LAB_HOME_SITE) &&
+	    lab_load(&s->pool->priv->shared->process[id % LAB_MAX_PROCESSES].id) == id)
+		return 0;
+	return lab_fail(EUCLEAN, "pool '%s': site %u of process id %u is in use for no frame",
+			s->name, number, id);
+}
+
+static int survey_owners(const struct survey *s)
+{
+	const struct lab_pool *pool = s->pool;
+	uint64_t by_state[256] = {0};
+	int err = 0;
+
+	for (uint64_t i = 0; i < pool->frames; i++)
+		by_state[lab_frame_state(pool, i)]++;
+	for (unsigned i = 0; i < LAB_MAX_DEVICES && !err; i++)
+		err = survey_device(s, i, by_state[LAB_STATE_LENT(i)]);
+	for (unsigned i = 0; i < LAB_MAX_PROCESSES && !err; i++)
+		err = survey_lent(s, &pool->priv->shared->process[i], by_state);
+	if (!err)
+		err = survey_strays(s, by_state);
+	for (uint32_t i = 0; i < pool->priv->plan.sites && !err; i++)
+		err = survey_site(s, i);
+	return err;
+}
+
 static int survey(struct survey *s)
 {
 	const struct lab_pool *pool = s->pool;
+	int exact = (pool->priv->flags & LAB_POOL_EXACT) != 0, err = 0;
 	struct lab_pool_stats stats;
 	uint64_t counted;
-	int err = 0;
 
+	/* First: the caches list addresses of the processes that have them. */
+	for (unsigned i = 0; i < LAB_MAX_PROCESSES && !err; i++)
+		err = survey_process(s, i);
 	for (uint32_t i = 0; i < pool->depot->magazines && !err; i++)
-		err = survey_magazine(s, i);
+		err = exact ? survey_exact(s, i) : survey_magazine(s, i);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores && !err; lcore++)
 		err = survey_cache(s, lcore);
 	for (uint32_t i = 0; pool->state && i < pool->bundles->magazines && !err; i++)
 		err = survey_bundle(s, i);
 	for (uint64_t f = 0; pool->state && f < pool->frames && !err; f++)
 		err = survey_frame(s, f);
+	if (!err && pool->state)
+		err = survey_owners(s);
 	if (err)
 		return err;
 	lab_pool_stats(pool, &stats);
@@ -222,7 +379,7 @@ static int survey(struct survey *s)
 			EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",
 			s->name, (unsigned long long)counted, (unsigned long long)stats.retired);
 	/* Not stats.free, which is cut to what can be. */
-	counted = lab_pool_began_with(pool) + stats.flushed - stats.refilled;
+	counted = exact ? stats.free : lab_pool_began_with(pool) + stats.flushed - stats.refilled;
 	if (counted != s->in_depot)
 		return lab_fail(EUCLEAN,
 				"pool '%s': the depot has %llu frames, and its counters say %lld",

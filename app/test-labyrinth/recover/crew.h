@@ -31,13 +31,17 @@ struct crew_ring {
 
 /* What one process says of itself. */
 struct crew_member {
-	uint32_t process;      /* its lab_process_id(), 0 while it has none */
-	uint32_t paused;       /* the last order that it has obeyed */
-	uint32_t held;         /* then: frames that it holds */
-	uint32_t lent;         /* and that it has lent */
-	uint32_t failed;       /* calls that must not fail, and did */
-	uint64_t calls, worst; /* of alloc, free and transfer; in nanoseconds */
-	char said[256];        /* why it failed */
+	uint32_t process;   /* its lab_process_id(), 0 while it has none */
+	uint32_t paused;    /* the last order that it has obeyed */
+	uint32_t held;      /* then: frames that it holds */
+	uint32_t lent;      /* and that it has lent */
+	uint32_t failed;    /* calls that must not fail, and did */
+	uint32_t reap;      /* 1: it is to reap, now */
+	uint64_t calls;     /* of alloc, free and transfer */
+	uint64_t worst;     /* of them, in nanoseconds, if the thread was not switched out */
+	uint64_t worst_cpu; /* in nanoseconds of the CPU's time */
+	uint64_t slept;     /* in them, how often the thread gave the CPU up by itself */
+	char said[256];     /* why it failed */
 };
 
 struct crew {

@@ -3,17 +3,25 @@
  *
  * Two to eight processes share a pool, and do to it all that a process can: allocate, free,
  * transfer, lend, attach, leave, reap. One after the other is killed (SIGKILL), whatever it is just
- * doing. After each kill all frames must be accounted for and the tables be in order. And before
- * that the same load without kills, to see whether survivors ever waited.
+ * doing; in half of the cases the others go on until it is reaped, by a keeper or by several at
+ * once, and now and then another is killed meanwhile. After each kill all frames must be accounted
+ * for and the tables be in order. And before that the same load without kills, to see whether
+ * survivors ever waited.
+ *
+ * A wait would be seen in one of two ways: as the CPU's time of a call, if it spins, or as a switch
+ * of the thread's own will, if it sleeps. The time on a clock says nothing where processes share
+ *two CPUs, but for calls in which the thread was not switched out.
  *
  *	kills KILLS [SEED]
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "../net/tap.h"
 #include "../work.h"
+#include "bundle.h"
 #include "crew.h"
 #include "error.h"
 #include "share/process.h"
@@ -24,6 +32,12 @@
 #define ALL      (AT_ONCE + LEND_MAX + CREW_MAX * CREW_RING)
 #define NAME     "kills"
 #define MOST_BAD 5u
+#define PHASE    64u /* steps of one manner, and then of another */
+
+/* A call of a survivor that takes more of the CPU's time than this, and than so many times what it
+ * takes without kills, has waited for somebody. */
+#define WORST_NS    5000000u
+#define WORST_RATIO 20u
 
 /* ---- in a process of the crew ---- */
 
@@ -32,27 +46,37 @@ static struct crew_member *self;
 static void *held[ALL], *lent[LEND_MAX];
 static unsigned n_held, n_lent;
 static int device;
-static uint64_t began;
+static uint64_t began, began_cpu;
+static struct rusage before;
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static void begin_call(void)
 {
-	began = now_ns();
+	getrusage(RUSAGE_THREAD, &before);
+	began = clock_ns(CLOCK_MONOTONIC);
+	began_cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void end_call(void)
 {
-	uint64_t took = now_ns() - began;
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_cpu;
+	uint64_t took = clock_ns(CLOCK_MONOTONIC) - began;
+	struct rusage after;
 
+	getrusage(RUSAGE_THREAD, &after);
 	self->calls++;
-	if (took > self->worst)
+	if (cpu > self->worst_cpu)
+		self->worst_cpu = cpu;
+	self->slept += (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
+	if (after.ru_nvcsw == before.ru_nvcsw && after.ru_nivcsw == before.ru_nivcsw &&
+	    took > self->worst)
 		self->worst = took;
 }
 
@@ -87,25 +111,70 @@ static void allocate(uint64_t *random)
 	crew_sign(pool, held + had, n_held - had);
 }
 
-static void free_some(uint64_t *random)
+/* The last n of what is held, in no order, so that blocks are scattered, and bundles broken. */
+static void shuffle(uint64_t *random, unsigned n)
 {
-	unsigned n = random_below(random, 3) ? 1 + random_below(random, 40) : 32;
-
-	n = n < n_held ? n : n_held;
-	/* From the middle, so that blocks are scattered. */
-	for (unsigned i = 0; i < n && random_below(random, 2); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		unsigned at = random_below(random, n_held);
 		void *swap = held[at];
 
 		held[at] = held[n_held - 1 - i];
 		held[n_held - 1 - i] = swap;
 	}
+}
+
+static void give_back(unsigned n)
+{
 	n_held -= n;
 	check(held + n_held, n);
 	begin_call();
 	if (lab_free_bulk(pool, held + n_held, n))
 		complain("free");
 	end_call();
+}
+
+static void free_some(uint64_t *random)
+{
+	unsigned n = random_below(random, 3) ? 1 + random_below(random, 40) : 32;
+
+	n = n < n_held ? n : n_held;
+	if (random_below(random, 2))
+		shuffle(random, n);
+	give_back(n);
+}
+
+/* Bursts of 32, which come back as they went or in another order, up to the brim and down again, so
+ * that caches are flushed: bundles are formed of these. */
+static void burst(uint64_t *random)
+{
+	static int filling;
+	unsigned had = n_held;
+
+	filling = n_held + 32 <= AT_ONCE && (filling || n_held < 32);
+	if (filling) {
+		begin_call();
+		n_held += lab_alloc_burst(pool, held + n_held, 32, LAB_GFP_ATOMIC);
+		end_call();
+		crew_sign(pool, held + had, n_held - had);
+	} else if (n_held >= 32) {
+		if (random_below(random, 8) == 0)
+			shuffle(random, 32);
+		give_back(32);
+	}
+}
+
+/* Frames leave their bundles one by one, and go elsewhere. */
+static void free_singly(uint64_t *random)
+{
+	for (unsigned n = random_below(random, 8); n-- && n_held;) {
+		shuffle(random, 1);
+		n_held--;
+		check(held + n_held, 1);
+		begin_call();
+		if (lab_free(pool, held[n_held]))
+			complain("free");
+		end_call();
+	}
 }
 
 /* To another process, which may be dead, or not there yet: then the frames stay. */
@@ -222,6 +291,44 @@ static void obey(unsigned me, uint32_t order)
 	}
 }
 
+static void anything(unsigned me, uint64_t *random)
+{
+	switch (random_below(random, 10)) {
+	case 0:
+	case 1:
+	case 2:
+		allocate(random);
+		break;
+	case 3:
+	case 4:
+		free_some(random);
+		break;
+	case 5:
+		hand_over(me, random);
+		break;
+	case 6:
+		if (n_held < AT_ONCE)
+			take_in(me, 8);
+		break;
+	case 7:
+		lend_some();
+		break;
+	case 8:
+		take_back();
+		break;
+	default:
+		if (random_below(random, 20) == 0)
+			lab_lcore_unregister(pool);
+		else if (random_below(random, 100) == 0)
+			lab_pool_reap(pool);
+		else if (random_below(random, 300) == 0) {
+			leave(random);
+			if (!join())
+				_exit(1);
+		}
+	}
+}
+
 static void member(unsigned me, uint64_t random)
 {
 	self = &crew->member[me];
@@ -229,45 +336,20 @@ static void member(unsigned me, uint64_t random)
 		lab_pool_destroy(pool); /* the parent's handle */
 	if (!join())
 		return;
-	for (;;) {
+	for (uint32_t step = 0;; step++) {
 		uint32_t order;
 
 		while ((order = __atomic_load_n(&crew->order, __ATOMIC_ACQUIRE)) % 2)
 			obey(me, order);
-		switch (random_below(&random, 10)) {
-		case 0:
-		case 1:
-		case 2:
-			allocate(&random);
-			break;
-		case 3:
-		case 4:
-			free_some(&random);
-			break;
-		case 5:
-			hand_over(me, &random);
-			break;
-		case 6:
-			if (n_held < AT_ONCE)
-				take_in(me, 8);
-			break;
-		case 7:
-			lend_some();
-			break;
-		case 8:
-			take_back();
-			break;
-		default:
-			if (random_below(&random, 20) == 0)
-				lab_lcore_unregister(pool);
-			else if (random_below(&random, 100) == 0)
-				lab_pool_reap(pool);
-			else if (random_below(&random, 400) == 0) {
-				leave(&random);
-				if (!join())
-					return;
-			}
-		}
+		if (__atomic_exchange_n(&self->reap, 0, __ATOMIC_ACQUIRE))
+			lab_pool_reap(pool);
+		/* Long enough in bursts for bundles to be formed again, see "broken" in cache.c. */
+		if (step / PHASE % 8 == 0)
+			anything(me, &random);
+		else if (step / PHASE % 8 == 7 && random_below(&random, 4) == 0)
+			free_singly(&random);
+		else
+			burst(&random);
 	}
 }
 
@@ -358,9 +440,102 @@ static int reap_all(void)
 	return 0;
 }
 
+/* What the dead leave that is not simple: whether it comes about at all is checked, too. */
+static struct {
+	uint64_t beside;  /* kills after which survivors worked on until the dead was reaped */
+	uint64_t second;  /* processes killed while a slot was being reaped */
+	uint64_t bundles; /* in use, at all audits */
+	uint64_t broken;  /* of the dead, from which frames had left */
+} seen;
+
+static struct lab_process *slot_of(pid_t pid)
+{
+	for (unsigned i = 0; i < LAB_MAX_PROCESSES; i++) {
+		struct lab_process *p = &pool->priv->shared->process[i];
+
+		if (lab_load(&p->state) != LAB_PROCESS_FREE && (pid_t)p->pid == pid)
+			return p;
+	}
+	return NULL;
+}
+
+/* Just after its death, unless a keeper has been very quick. */
+static void look_at_bundles(const struct lab_process *dead)
+{
+	for (uint32_t i = 0; dead && i < pool->bundles->magazines; i++) {
+		const struct lab_bundle *bundle = lab_bundle_at(pool, i);
+		uint8_t state = lab_load(&bundle->state);
+		unsigned lcore = state > LAB_MAX_LCORES ? state - LAB_MAX_LCORES : state;
+
+		seen.broken += lab_load(&bundle->where) == LAB_MAGAZINE_LISTED &&
+			       lab_load(&bundle->left) < LAB_BLOCK_FRAMES && lcore &&
+			       lab_process_has(dead, lcore);
+	}
+}
+
+static struct lab_process *kill_one(unsigned victim)
+{
+	struct lab_process *slot = slot_of(crew_pid[victim]);
+
+	crew_kill(victim);
+	look_at_bundles(slot);
+	return slot;
+}
+
+static unsigned another(unsigned than, uint64_t *random)
+{
+	return (than + 1 + random_below(random, crew->members - 1)) % crew->members;
+}
+
+/* 1 if the slot is seen being reaped, before too long. */
+static int is_being_reaped(const struct lab_process *slot)
+{
+	for (unsigned tries = 0; slot && tries < 2000000; tries++) {
+		uint32_t state = lab_load(&slot->state);
+
+		if (state == LAB_PROCESS_LEAVING || state == LAB_PROCESS_FREE)
+			return state == LAB_PROCESS_LEAVING;
+	}
+	return 0;
+}
+
+/* The others work on, until those that survive have reaped what has died. This process does not
+ * halt them; its own keeper is one of several. */
+static int let_them_reap(unsigned victim, struct lab_process *slot, uint64_t *random)
+{
+	unsigned first = another(victim, random), asked = random_below(random, 8);
+
+	seen.beside++;
+	/* One in eight is left to the keepers, whenever they come. */
+	for (unsigned i = 0; i < asked && i < 2; i++)
+		__atomic_store_n(&crew->member[i ? another(victim, random) : first].reap, 1,
+				 __ATOMIC_RELEASE);
+	if (asked && random_below(random, 2) && is_being_reaped(slot)) {
+		kill_one(random_below(random, 2) ? first : another(victim, random));
+		seen.second++;
+	} else if (asked && random_below(random, 4) == 0) {
+		usleep(random_below(random, 200));
+		kill_one(first);
+	}
+	if (asked > 5)
+		lab_pool_reap(pool);
+	for (unsigned tries = 0; tries < 40000; tries++) {
+		int all = 1;
+
+		for (unsigned i = 0; i < LAB_MAX_PROCESSES && all; i++)
+			all = is_ours(&pool->priv->shared->process[i]);
+		if (all)
+			return 1;
+		usleep(50);
+	}
+	tap_note("the survivors have not reaped the dead after two seconds");
+	return 0;
+}
+
 /* After a kill: is everything there? */
 static int audit(uint64_t kill)
 {
+	struct lab_depot_stats depot;
 	int good = halt(1);
 
 	if (!reap_all())
@@ -369,33 +544,63 @@ static int audit(uint64_t kill)
 	if (lab_device_absolve(pool, "device") < 0)
 		tap_note("absolve: %s", lab_error_text());
 	good = good && halt(3) && count(kill);
+	lab_pool_depot_stats(pool, &depot);
+	seen.bundles += depot.bundles_used;
 	go_on();
 	return good;
 }
 
 static void work_a_while(uint64_t *random)
 {
-	usleep(random_below(random, 1500));
+	usleep(random_below(random, random_below(random, 4) ? 1500 : 6000));
 }
 
-static uint64_t worst_of(uint64_t *calls)
-{
-	uint64_t worst = 0;
+static unsigned waited; /* campaigns in which somebody did */
 
-	*calls = 0;
+/* The worst of all survivors. A process that was killed has begun anew. */
+struct worst {
+	uint64_t calls, clock, cpu, slept;
+};
+
+static struct worst worst_of(void)
+{
+	struct worst worst = {0};
+
 	for (unsigned i = 0; i < crew->members; i++) {
-		if (crew->member[i].worst > worst)
-			worst = crew->member[i].worst;
-		*calls += crew->member[i].calls;
-		crew->member[i].worst = crew->member[i].calls = 0;
+		struct crew_member *m = &crew->member[i];
+
+		worst.calls += m->calls;
+		worst.clock = m->worst > worst.clock ? m->worst : worst.clock;
+		worst.cpu = m->worst_cpu > worst.cpu ? m->worst_cpu : worst.cpu;
+		worst.slept += m->slept;
+		m->calls = m->worst = m->worst_cpu = m->slept = 0;
 	}
 	return worst;
+}
+
+static void print_worst(const char *when, const struct worst *worst)
+{
+	tap_note("  %s: worst of %" PRIu64 " calls %.3f ms of a CPU, %.3f ms unswitched; %" PRIu64
+		 " sleeps",
+		 when, worst->calls, (double)worst->cpu * 1e-6, (double)worst->clock * 1e-6,
+		 worst->slept);
+}
+
+/* Return: 1 if no survivor waited. */
+static int never_waited(const struct worst *calm, const struct worst *stormy)
+{
+	uint64_t bound = calm->cpu * WORST_RATIO > WORST_NS ? calm->cpu * WORST_RATIO : WORST_NS;
+
+	print_worst("without kills", calm);
+	print_worst("with kills", stormy);
+	return stormy->cpu <= bound && stormy->slept <= calm->slept;
 }
 
 /* Some kills among `members` processes, and the same time without. Return: how many went well. */
 static uint64_t campaign(unsigned members, uint64_t kills, uint64_t first, uint64_t *random)
 {
-	uint64_t good = 0, calm, stormy, calm_calls, stormy_calls, bad = 0;
+	uint64_t good = 0, bad = 0;
+	struct worst calm, stormy;
 	double started;
 
 	crew->members = members;
@@ -405,30 +610,36 @@ static uint64_t campaign(unsigned members, uint64_t kills, uint64_t first, uint6
 		crew_start(i, member, random_next(random) | 1);
 	halt(1);
 	go_on();
-	worst_of(&calm_calls);
-	for (uint64_t i = 0; i < kills; i++) {
+	worst_of();
+	for (uint64_t i = 0; i < kills / 2 + 1; i++) {
 		work_a_while(random);
 		halt(1);
 		go_on();
 	}
-	calm = worst_of(&calm_calls);
+	calm = worst_of();
 	started = seconds_now();
 	for (uint64_t i = 0; i < kills && bad < MOST_BAD; i++) {
 		unsigned victim = random_below(random, members);
+		struct lab_process *slot;
+		int reaped = 1;
 
 		work_a_while(random);
-		crew_kill(victim);
-		if (audit(first + i))
+		slot = kill_one(victim);
+		if (random_below(random, 2))
+			reaped = let_them_reap(victim, slot, random);
+		if (audit(first + i) && reaped)
 			good++;
 		else
 			bad++;
-		crew_start(victim, member, random_next(random) | 1);
+		for (unsigned k = 0; k < members; k++) {
+			if (!crew_pid[k])
+				crew_start(k, member, random_next(random) | 1);
+		}
 	}
-	stormy = worst_of(&stormy_calls);
-	tap_note("%u processes, %" PRIu64 " kills in %.1f s: worst call %.2f ms of %" PRIu64
-		 ", without kills %.2f ms of %" PRIu64,
-		 members, kills, seconds_now() - started, (double)stormy * 1e-6, stormy_calls,
-		 (double)calm * 1e-6, calm_calls);
+	stormy = worst_of();
+	tap_note("%u processes, %" PRIu64 " kills in %.1f s:", members, kills,
+		 seconds_now() - started);
+	waited += !never_waited(&calm, &stormy);
 	for (unsigned i = 0; i < members; i++)
 		crew_kill(i);
 	return good;
@@ -488,6 +699,13 @@ int main(int argc, char **argv)
 	}
 	tap_ok(good == all && all, "killed at random instants, no frame is lost or owned twice");
 	tap_note("%" PRIu64 " kills, %" PRIu64 " well survived", all, good);
+	tap_ok(waited == 0, "and no survivor ever waited for another");
+	tap_ok(seen.beside > all / 4 && seen.second && seen.bundles > all && seen.broken,
+	       "survivors work beside reapers, reapers are killed, and bundles are there to break");
+	tap_note("%" PRIu64 " reaped beside those who work, %" PRIu64
+		 " killed while one was being reaped; %.1f bundles at an audit, %" PRIu64
+		 " broken ones of the dead",
+		 seen.beside, seen.second, (double)seen.bundles / (double)all, seen.broken);
 	lab_pool_reap(pool);
 	lab_device_absolve(pool, "device");
 	tap_ok(lab_pool_validate(pool) == 0, "in the end the tables are in order");

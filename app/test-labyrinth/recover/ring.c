@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * One process produces frames, another consumes them; their numbers go through a ring in memory
- *that they share. Either is killed again and again, and started anew. Each frame is one's at a
- *time, and in the end all are free.
+ * that they share. Either is killed again and again, and started anew. Each frame is one's at a
+ * time, and in the end all are free.
  *
  *	ring SECONDS [SEED]
  */
@@ -15,7 +15,7 @@
 #include "crew.h"
 
 #define FRAMES   1024u
-#define BURST    16u
+#define BURST    32u
 #define NAME     "ring"
 #define PRODUCER 0u
 #define CONSUMER 1u
@@ -48,6 +48,7 @@ static int join(unsigned me)
 static void produce(unsigned me, uint64_t unused)
 {
 	struct crew_ring *ring = &crew->ring[PRODUCER][CONSUMER];
+	unsigned round = 0;
 
 	(void)unused;
 	if (!join(me))
@@ -57,14 +58,21 @@ static void produce(unsigned me, uint64_t unused)
 		void *frames[BURST];
 		unsigned n = 0, sent = 0;
 
-		while (n < BURST && crew_has_room(ring)) {
-			if (!(frames[n] = lab_alloc(pool, LAB_GFP_ATOMIC)))
-				break;
-			crew_sign(pool, &frames[n], 1);
-			if (!crew_is_signed(pool, frames, ++n))
-				complain("a produced frame had another owner, too");
-			if (ring->tail + n - ring->head >= CREW_RING)
-				break;
+		/* A burst as a whole, so that bundles are formed where they come back, and are
+		 * broken where they are given away. */
+		if (CREW_RING - (ring->tail - __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE)) >=
+		    BURST)
+			n = lab_alloc_burst(pool, frames, BURST, LAB_GFP_ATOMIC);
+		crew_sign(pool, frames, n);
+		if (!crew_is_signed(pool, frames, n))
+			complain("a produced frame had another owner, too");
+		/* One time in eight they come back untouched, and in another order. */
+		if (n && ++round % 8 == 0) {
+			void *last = frames[n - 1];
+
+			frames[n - 1] = frames[0];
+			frames[0] = last;
+			to = 0;
 		}
 		if (to)
 			sent = lab_transfer(pool, lab_owner_process(to), frames, n);
@@ -80,7 +88,10 @@ static void produce(unsigned me, uint64_t unused)
 static void consume(unsigned me, uint64_t unused)
 {
 	struct crew_ring *ring = &crew->ring[PRODUCER][CONSUMER];
+	struct lab_depot_stats depot;
 	uint32_t producer = 0, number;
+	void *got[BURST];
+	unsigned n = 0;
 
 	(void)unused;
 	if (!join(me))
@@ -103,10 +114,21 @@ static void consume(unsigned me, uint64_t unused)
 			continue;
 		crew_sign(pool, &frame, 1);
 		self->calls++;
-		if (!crew_is_signed(pool, &frame, 1))
+		got[n++] = frame;
+		if (n < BURST)
+			continue;
+		/* Mostly together, now and then singly. */
+		if (!crew_is_signed(pool, got, n))
 			complain("a consumed frame had another owner, too");
-		if (lab_free(pool, frame))
+		for (; self->calls % 5 == 0 && n; n--) {
+			if (lab_free(pool, got[n - 1]))
+				complain("free");
+		}
+		if (n && lab_free_bulk(pool, got, n))
 			complain("free");
+		n = 0;
+		lab_pool_depot_stats(pool, &depot);
+		self->held = depot.bundles_used > self->held ? depot.bundles_used : self->held;
 	}
 }
 
@@ -148,7 +170,9 @@ int main(int argc, char **argv)
 	if (failed)
 		tap_note("%s; %s", crew->member[0].said, crew->member[1].said);
 	tap_ok(consumed > 1000, "frames come through");
-	tap_note("%" PRIu64 " frames, %" PRIu64 " kills in %.0f s", consumed, kills, seconds);
+	tap_ok(crew->member[CONSUMER].held > 0, "and bundles are among them");
+	tap_note("%" PRIu64 " frames, %" PRIu64 " kills in %.0f s; up to %u bundles", consumed,
+		 kills, seconds, crew->member[CONSUMER].held);
 	crew_kill(CONSUMER);
 	usleep(300000);
 	lab_pool_reap(pool);

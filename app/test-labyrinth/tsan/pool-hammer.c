@@ -83,6 +83,7 @@ int main(void)
 {
 	hammer("exclusive", 2048, 512, 0);
 	hammer("exclusive, small caches", 512, 64, 0);
+	hammer("without caches", 512, 0, LAB_POOL_EXACT);
 	hammer("unprotected", 2048, 512, LAB_POOL_UNPROTECTED);
 	hammer("unprotected, small caches", 512, 64, LAB_POOL_UNPROTECTED);
 	return tap_done();

@@ -8,7 +8,10 @@
 set -euo pipefail
 # shellcheck source=app/test-labyrinth/vm/tap.sh
 . "$(dirname "$0")/tap.sh"
-try=$BUILD/app/test-labyrinth/vm/try-device
+# A user to whom nothing is allowed has to reach the programs, also where the tree lies in root's home.
+mkdir -p /tmp/build
+mount --bind "$BUILD" /tmp/build
+try=/tmp/build/app/test-labyrinth/vm/try-device
 bind=$VM_TOP/devtools/bind.sh
 backend=$LABYRINTH_IOMMU
 out=/tmp/limits.out
@@ -147,7 +150,7 @@ if [ "$VM_KERNEL" = debian ]; then
 	for device in "$EDU0" "$EDU1" "$SHARED0" "$SHARED0_PEER"; do
 		echo "$device" >/sys/bus/pci/drivers/vfio-pci/unbind
 	done
-	rmmod vfio_pci
+	busybox rmmod vfio_pci
 	refused "vfio-pci is not loaded" open ENODEV "vfio-pci is not loaded: modprobe vfio-pci" "$try" "$EDU0"
 fi
 finish

@@ -9,10 +9,9 @@
 
 #include <labyrinth/lab_pool.h>
 
-/** struct frames - such a pool. @exact: see struct common. */
+/** struct frames - such a pool. */
 struct frames {
 	struct lab_pool *pool;
-	uint32_t exact;
 };
 
 #endif

@@ -15,6 +15,7 @@
 #include <labyrinth/labyrinth.h>
 
 #include "error.h"
+#include "log.h"
 #include "memory.h"
 
 uint64_t memory_iova(const struct lab_pool *pool, const void *address)
@@ -88,6 +89,25 @@ void memory_unregister(struct lab_pool *pool)
 		rte_extmem_unregister(first, bytes);
 }
 
+void memory_attach(const struct lab_pool *pool)
+{
+	size_t bytes;
+	void *first = lab_pool_memory(pool, &bytes);
+
+	if (rte_extmem_attach(first, bytes))
+		LOG(ERR, "EAL does not know the memory of pool '%s' in this process (%s)\n",
+		    lab_pool_name(pool), rte_strerror(rte_errno));
+}
+
+void memory_detach(const struct lab_pool *pool)
+{
+	size_t bytes;
+	void *first = lab_pool_memory(pool, &bytes);
+
+	if (first)
+		rte_extmem_detach(first, bytes);
+}
+
 /* ---- for devices ---- */
 
 /* DPDK 22.11 calls them experimental; there are no others. */
@@ -115,9 +135,13 @@ static int map_parts(const struct lab_pool *pool, struct rte_device *dev, map_fn
 int lab_rte_dma_map(struct lab_pool *pool, struct rte_device *dev)
 {
 	size_t bytes = 0, done = 0, undone;
-	int err = pool && dev ? memory_register(pool)
-			      : lab_fail(EINVAL, "lab_rte_dma_map() needs a pool and a device");
+	int err = pool && dev ? 0 : lab_fail(EINVAL, "lab_rte_dma_map() needs a pool and a device");
 
+	/* Objects in EAL's memory: EAL has it mapped. */
+	if (!err && !lab_pool_memory(pool, NULL))
+		return 0;
+	if (!err)
+		err = memory_register(pool);
 	if (err) {
 		rte_errno = -err;
 		return err;

@@ -20,6 +20,12 @@ uint64_t memory_contiguous(const struct lab_pool *pool, const char *at);
  * lab_error_text() says why. */
 int memory_register(struct lab_pool *pool);
 
+/** memory_attach() - in a secondary process: EAL knows what the primary one has registered. */
+void memory_attach(const struct lab_pool *pool);
+
+/** memory_detach() - the reverse; of a pool without memory, nothing. */
+void memory_detach(const struct lab_pool *pool);
+
 /** memory_unregister() - the reverse, if EAL knows it. */
 void memory_unregister(struct lab_pool *pool);
 

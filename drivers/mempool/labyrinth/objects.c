@@ -111,25 +111,29 @@ static int extend(struct objects *o, uint32_t gap, uint32_t n, uintptr_t *first,
 	return (int)n;
 }
 
+/* Whether it is worth leaving out what lies across a border, for one run instead of two. */
+static int is_worth(uint32_t on_grid, uint32_t otherwise)
+{
+	return on_grid == otherwise || on_grid >= 64;
+}
+
 int objects_add(struct objects *o, uintptr_t from, uintptr_t to, uint32_t most, uintptr_t *first,
 		uint32_t *number)
 {
 	uint32_t room = o->capacity - o->count, gap = gap_to(o, from), n;
+	uint32_t all = fitting(o, from, to, most);
 
+	if (all == 0)
+		return 0;
 	if (gap != NO_NUMBER) {
 		n = fitting(o, end_of(o, &o->run[o->runs - 1]) + (uintptr_t)gap * o->stride, to,
 			    most);
-		if (n == 0)
-			return 0;
-		if (gap + n <= room)
+		if (is_worth(n, all) && gap + n <= room)
 			return extend(o, gap, n, first, number);
 	}
-	n = fitting(o, from, to, most);
-	if (n == 0)
-		return 0;
-	if (n > room || begin_run(o, from))
+	if (all > room || begin_run(o, from))
 		return -ENOMEM;
-	return extend(o, 0, n, first, number);
+	return extend(o, 0, all, first, number);
 }
 
 static void list_by_number(struct objects *o)
@@ -228,5 +232,9 @@ const struct run *objects_find(const struct objects *o, uintptr_t address)
 		else
 			high = middle;
 	}
+	/* One that ends before the address may lie in what an earlier one leaves out. */
+	while (low > o->granule[g] && low < o->runs &&
+	       end_of(o, &o->run[o->by_address[low]]) <= address)
+		low--;
 	return low < o->runs ? &o->run[o->by_address[low]] : NULL;
 }

@@ -28,19 +28,20 @@ static int lab_mempool_alloc(struct rte_mempool *mp)
 /* DPDK takes all objects out that are there before it calls this, so that all seem to be in use. */
 static void lab_mempool_free(struct rte_mempool *mp)
 {
-	side_destroy(mp);
+	/* NULL: it was never populated, or could not be. */
+	if (mp->pool_data)
+		side_destroy(mp);
 }
 
 /* ---- objects, and the pool's frames, which stand for their numbers ---- */
 
-/* The pool of a mempool that is one run, as most are, has caches, and is known in this process. */
+/* The pool of a mempool that is one run, as most are, and is known in this process. */
 static inline struct lab_pool *simple(const struct common *common)
 {
 	const struct side *side = &sides[common->slot];
 
 	/* Acquire, twice: who finds the length, or the key, finds the run, or the pool. */
-	return likely(!common->exact &&
-		      __atomic_load_n(&common->objects.only.count, __ATOMIC_ACQUIRE) != 0 &&
+	return likely(__atomic_load_n(&common->objects.only.count, __ATOMIC_ACQUIRE) != 0 &&
 		      __atomic_load_n(&side->key, __ATOMIC_ACQUIRE) == common->key)
 		       ? side->pool
 		       : NULL;
@@ -56,7 +57,13 @@ static __attribute__((noinline)) struct lab_pool *ready(struct common *common)
 	return side_pool(common);
 }
 
-/* An object that the mempool does not have is refused by the pool, which has no such frame. */
+/* What is none of the mempool's objects is refused by the pool, which has no frame there. If it
+ * has, because the objects lie in its frames, the pointer is made one into the middle. */
+static void *no_frame(const struct lab_pool *pool, void *object)
+{
+	return lab_frame_index(pool, object) == LAB_FRAME_NONE ? object : (char *)object + 1;
+}
+
 static void to_frames(const struct common *common, const struct lab_pool *pool, void **frames,
 		      void *const *objects, unsigned n)
 {
@@ -65,7 +72,10 @@ static void to_frames(const struct common *common, const struct lab_pool *pool, 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t number = objects_number(&common->objects, &near, objects[i]);
 
-		frames[i] = number != NO_NUMBER ? lab_frame_at(pool, number) : objects[i];
+		if (likely(number != NO_NUMBER))
+			frames[i] = lab_frame_at(pool, number);
+		else
+			frames[i] = no_frame(pool, objects[i]);
 	}
 }
 
@@ -121,8 +131,6 @@ static __attribute__((noinline)) int enqueue_any(struct common *common, void *co
 		objects += step;
 		n -= step;
 	}
-	if (common->exact)
-		lab_lcore_drain(pool);
 	return err;
 }
 
@@ -174,10 +182,13 @@ static __attribute__((noinline)) int dequeue_any(struct rte_mempool *mp, void **
 {
 	struct common *common = common_of(mp);
 	struct lab_pool *pool = ready(common);
-	int err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
+	int err;
 
-	if (pool && common->exact)
-		lab_lcore_drain(pool);
+	/* Before anything is written: who asks for so many has no room for them. */
+	if (n > common->objects.count)
+		return -ENOBUFS;
+	err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
+
 	if (err)
 		return err == -ENOMEM ? -ENOBUFS : err;
 	to_objects(common, pool, objects, n);
@@ -280,8 +291,6 @@ static int lab_mempool_populate(struct rte_mempool *mp, unsigned most, void *chu
 		    err ? lab_error_text() : "no number is left for its objects");
 		return err ? err : n;
 	}
-	if (common->exact)
-		lab_lcore_drain(pool);
 	return n;
 }
 

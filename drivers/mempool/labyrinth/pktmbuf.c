@@ -56,7 +56,7 @@ static int check(const struct wanted *w)
 	if (w->cache_size > RTE_MEMPOOL_CACHE_MAX_SIZE)
 		return lab_fail(EINVAL, "mempool '%s': cache_size is %u, and at most %u", w->name,
 				w->cache_size, RTE_MEMPOOL_CACHE_MAX_SIZE);
-	if (w->priv_size % RTE_MBUF_PRIV_ALIGN || w->priv_size > LAB_RTE_DATA_ROOM)
+	if (w->priv_size % RTE_MBUF_PRIV_ALIGN || w->priv_size >= LAB_RTE_DATA_ROOM)
 		return lab_fail(EINVAL,
 				"mempool '%s': priv_size is %u: it must be a multiple of %u and "
 				"leave some of the %u bytes",
@@ -68,12 +68,10 @@ static int check(const struct wanted *w)
 
 static int make_pool(struct wanted *w)
 {
-	unsigned cache = RTE_MIN((w->cache_size + 63) / 64 * 64, 512u);
 	char shared[LAB_NAME_MAX];
 	struct lab_pool_config config = {
 		.name = w->name,
 		.frames = w->n,
-		.cache_frames = cache ? cache : 64,
 		.node = w->socket == SOCKET_ID_ANY ? LAB_NODE_ANY : LAB_NODE(w->socket),
 		.max_lcores = side_max_lcores(),
 		.flags = w->flags & LAB_RTE_FALLBACK ? LAB_POOL_FALLBACK : 0,
@@ -81,13 +79,13 @@ static int make_pool(struct wanted *w)
 	};
 	int err;
 
-	w->frames.exact = cache == 0 || cache * 3 / 2 > w->n;
+	side_set_cache(&config, w->cache_size, w->n);
 	if (rte_eal_iova_mode() == RTE_IOVA_VA)
 		config.flags |= LAB_POOL_IOVA_VA;
 	if (side_shares()) {
 		side_pool_name(w->name, shared);
 		config.name = shared;
-		config.flags |= LAB_POOL_SHARED;
+		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
 		config.lcores = side_lcores();
 	}
 	w->frames.pool = side_create_pool(&config, &err);
@@ -100,10 +98,10 @@ static int make_pool(struct wanted *w)
 	return err;
 }
 
-static int64_t destroy_pool(struct lab_pool *pool)
+static void destroy_pool(struct lab_pool *pool)
 {
 	memory_unregister(pool);
-	return lab_pool_destroy(pool);
+	lab_pool_destroy(pool);
 }
 
 /* In pieces that are contiguous for a device. */
@@ -237,6 +235,9 @@ int64_t lab_rte_mempool_free(struct rte_mempool *mp)
 
 	if (pool)
 		lab_pool_stats(pool, &stats);
+	/* That takes all objects out that are there: from here on all seem to be in use. */
 	rte_mempool_free(mp);
-	return frames ? destroy_pool(pool) : (int64_t)stats.held;
+	if (frames)
+		destroy_pool(pool);
+	return (int64_t)stats.held;
 }

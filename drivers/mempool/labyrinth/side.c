@@ -4,6 +4,8 @@
  * Both sides of mempools: slots, pools, and how another process comes to one.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "error.h"
 #include "frames.h"
 #include "log.h"
+#include "memory.h"
 #include "side.h"
 
 /* Lcores beside EAL's: for threads that EAL does not know. */
@@ -149,23 +152,41 @@ struct lab_pool *side_create_pool(const struct lab_pool_config *config, int *err
 	return send_errand(&errand, err);
 }
 
+/* EAL's run-time configuration is a file that it keeps mapped, unless there is no secondary process
+ * to find it (--in-memory, --no-shconf). */
+static int maps_configuration(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char path[PATH_MAX], line[PATH_MAX + 128];
+	int found = 0;
+
+	snprintf(path, sizeof(path), "%s/config\n", rte_eal_get_runtime_dir());
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, path) != NULL;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
 int side_shares(void)
 {
-	char path[4096];
+	static int known; /* 1: no, 2: yes */
 
-	/* With --in-memory or --no-shconf there is no such file, and no secondary process. */
-	snprintf(path, sizeof(path), "%s/config", rte_eal_get_runtime_dir());
-	return rte_eal_process_type() == RTE_PROC_SECONDARY || access(path, F_OK) == 0;
+	/* Relaxed: each thread would find the same. */
+	if (!lab_load(&known))
+		lab_store(&known, 1 + (rte_eal_process_type() == RTE_PROC_SECONDARY ||
+				       maps_configuration()));
+	return lab_load(&known) == 2;
 }
 
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX])
 {
-	const char *dir = rte_eal_get_runtime_dir();
-	uint32_t hash = 5381;
+	/* Another mempool of the name may still be known to a secondary process, and another DPDK
+	 * program may have one. */
+	uint64_t unlike = rte_rdtsc() ^ (uint64_t)getpid() << 32;
 
-	while (*dir)
-		hash = hash * 33 + (unsigned char)*dir++;
-	snprintf(name, LAB_NAME_MAX, "%.25s.%04x", mempool, (hash ^ hash >> 16) & 0xffff);
+	snprintf(name, LAB_NAME_MAX, "%.20s.%010" PRIx64, mempool,
+		 unlike * UINT64_C(0x9e3779b97f4a7c15) >> 24);
 	for (char *c = name; *c; c++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
 			    *c) ||
@@ -186,13 +207,14 @@ unsigned side_lcores(void)
 	return RTE_MIN(rte_lcore_count() + SPARE_LCORES, most);
 }
 
-/* The mempool's cache is the pool's. */
-static unsigned cache_frames(const struct rte_mempool *mp, uint32_t *exact)
+void side_set_cache(struct lab_pool_config *config, unsigned cache_size, unsigned n)
 {
-	unsigned frames = RTE_MIN((mp->cache_size + 63) / 64 * 64, 512u);
+	unsigned frames = RTE_MIN((cache_size + 63) / 64 * 64, (unsigned)LAB_CACHE_MAX);
 
-	*exact = frames == 0 || frames * 3 / 2 > mp->size;
-	return *exact ? 64 : frames;
+	if (frames == 0 || frames * 3 / 2 > n)
+		config->flags |= LAB_POOL_EXACT;
+	else
+		config->cache_frames = frames;
 }
 
 /* For every object, and for the places across the borders of hugepages. */
@@ -208,14 +230,14 @@ static struct lab_pool *create_pool(const struct rte_mempool *mp, struct common 
 	struct lab_pool_config config = {
 		.name = common->pool[0] ? common->pool : mp->name,
 		.frames = numbers(mp),
-		.cache_frames = cache_frames(mp, &common->exact),
 		.max_lcores = side_max_lcores(),
 		.flags = LAB_POOL_NUMBERS | LAB_POOL_FALLBACK,
 		.on_refusal = side_on_refusal,
 	};
 
+	side_set_cache(&config, mp->cache_size, mp->size);
 	if (common->pool[0]) {
-		config.flags |= LAB_POOL_SHARED;
+		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
 		config.lcores = common->lcores;
 	}
 	return side_create_pool(&config, err);
@@ -250,7 +272,6 @@ static struct lab_pool *get_pool(struct rte_mempool *mp, struct common *common, 
 	if (!frames)
 		return create_pool(mp, common, err);
 	common->frames = 1;
-	common->exact = frames->exact;
 	common->memory = lab_pool_memory(frames->pool, NULL);
 	return frames->pool;
 }
@@ -371,6 +392,8 @@ static struct lab_pool *attach(struct common *common)
 	if (!pool)
 		LOG(ERR, "mempool '%s' cannot be used by this process: %s\n", common->mempool,
 		    lab_error_text());
+	else if (common->frames)
+		memory_attach(pool);
 	return pool;
 }
 
@@ -384,8 +407,10 @@ struct lab_pool *side_attach(struct common *common)
 		pool = side->pool;
 	} else {
 		/* Another process has freed the mempool that had the slot. */
-		if (side->key)
+		if (side->key) {
+			memory_detach(side->pool);
 			lab_pool_destroy(side->pool);
+		}
 		side->key = 0;
 		pool = attach(common);
 		if (pool)

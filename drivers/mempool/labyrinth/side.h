@@ -21,7 +21,6 @@
  * struct common - what all processes share of a mempool.
  * @key: unlike any other mempool's that had or will have the slot.
  * @slot: of each process's table of sides.
- * @exact: 1: nothing stays in a cache between two calls.
  * @frames: 1: the objects lie in the pool's own frames, which somebody else made, and destroys.
  * @pid: of the process that made it.
  * @lcores: how many a process that attaches takes for its threads.
@@ -32,7 +31,6 @@
 struct common {
 	uint64_t key;
 	uint32_t slot;
-	uint32_t exact;
 	uint32_t frames;
 	uint32_t pid;
 	uint32_t lcores;
@@ -81,8 +79,8 @@ void side_destroy(struct rte_mempool *mp);
 /** side_shares() - 1 if there may be other processes of this DPDK program. */
 int side_shares(void);
 
-/** side_pool_name() - what the pool of a mempool is called: the files that it is found by are
- * called so, for all DPDK programs of the machine. */
+/** side_pool_name() - what the pool of a mempool is called, unlike any other: the files that it is
+ * found by are called so, for all DPDK programs of the machine. */
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX]);
 
 /** side_on_refusal() - for lab_pool_config.on_refusal: says it in EAL's log, the first times and
@@ -94,6 +92,10 @@ unsigned side_lcores(void);
 
 /** side_max_lcores() - how many a pool has. */
 unsigned side_max_lcores(void);
+
+/** side_set_cache() - the cache of a mempool of @n objects becomes the pool's: of that size, or
+ * none at all (LAB_POOL_EXACT) where none is wanted, or one could hold too much of the mempool. */
+void side_set_cache(struct lab_pool_config *config, unsigned cache_size, unsigned n);
 
 /** side_create_pool() - on a thread of its own, so that the pool's keeper has the CPUs of EAL's
  * control threads, and not an lcore's. Return: NULL with *@err and lab_error_text(). */

@@ -91,6 +91,7 @@ static int check(const char *name, const struct lab_answer *answer, const int fd
 	return err;
 }
 
+/* @fd is the arena's from the beginning, whether this fails or not. */
 static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int fd,
 		   const struct lab_attach_config *config)
 {
@@ -102,8 +103,11 @@ static int map_all(struct lab_pool_priv *priv, const struct lab_head *head, int 
 	int err = head->flags & LAB_POOL_NUMBERS ? lab_arena_reserve(&priv->arena, &request)
 						 : lab_arena_attach(&priv->arena, &request, fd);
 
-	if (err)
+	if (err) {
+		if (fd >= 0)
+			close(fd);
 		return err;
+	}
 	priv->arena.fd = fd;
 	lab_handle_know_arena(priv, head->flags);
 	err = lab_tables_attach(priv, head, !(config->flags & LAB_POOL_FALLBACK));
@@ -147,20 +151,21 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config)
 	priv->on_refusal = config->on_refusal;
 	priv->on_refusal_arg = config->on_refusal_arg;
 	priv->fd[LAB_FD_TABLES] = fds[0];
+	lab_lcore_know_pool(&priv->pool);
 	if (map_all(priv, &head, fds[1], config)) {
-		if (fds[1] >= 0)
-			close(fds[1]);
 		lab_handle_free(priv);
 		return NULL;
 	}
-	lab_lcore_know_pool(&priv->pool);
 	if (lab_share_enter(priv, config->lcores ? config->lcores : LAB_SHARE_LCORES))
 		goto take_apart;
 	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
+	lab_lcore_show_pool(&priv->pool);
 	return &priv->pool;
 
 take_apart:
-	lab_lcore_forget_pool(&priv->pool);
+	if (priv->fd[LAB_FD_NAME] >= 0)
+		lab_name_leave(priv->dir, priv->name, priv->fd[LAB_FD_NAME]);
+	priv->fd[LAB_FD_NAME] = -1;
 	lab_tables_destroy(priv);
 	lab_arena_destroy(&priv->arena);
 	lab_handle_free(priv);
@@ -175,16 +180,18 @@ close_both:
 
 /* ---- from outside ---- */
 
-struct lab_pool *lab_pool_observe(const char *name)
+struct lab_pool *lab_pool_observe(const char *name, const char *group)
 {
 	struct lab_pool_priv *priv;
 	struct lab_answer answer;
 	struct lab_head head;
 	int fds[LAB_MEET_FDS];
 	int64_t bytes;
+	gid_t gid;
 	void *map;
 
-	if (lab_name_check(name) || ask(name, LAB_WANT_LOOK, (gid_t)-1, &answer, fds))
+	if (lab_name_check(name) || lab_share_group(group, &gid) ||
+	    ask(name, LAB_WANT_LOOK, gid, &answer, fds))
 		return NULL;
 	bytes = sealed_length(fds[0], name);
 	if (bytes < 0 || read_head(fds[0], name, &head) ||
@@ -227,11 +234,14 @@ int64_t lab_pool_reap(struct lab_pool *pool)
 	if (pool->priv->inherited || !pool->priv->keeper)
 		return lab_fail(EINVAL, "pool '%s' is not shared: it has no other process to reap",
 				pool->priv->name);
-	frames = lab_keeper_reap(pool->priv);
+	frames = lab_keeper_reap(pool->priv, LAB_REAP_STUCK);
 	/* What another process has begun is waited for. */
 	for (unsigned i = 0; i < TRIES && lab_process_is_any_leaving(pool->priv); i++) {
+		int64_t more;
+
 		usleep(TRY_US / 100);
-		frames += lab_keeper_reap(pool->priv);
+		more = lab_keeper_reap(pool->priv, LAB_REAP_STUCK);
+		frames = frames < 0 || more < 0 ? (more < 0 ? more : frames) : frames + more;
 	}
 	return frames;
 }

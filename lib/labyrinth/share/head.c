@@ -30,8 +30,7 @@ static int check_numbers(const struct lab_head *h, const char *name)
 	if (h->frames == 0 || h->frames > LAB_CONFIG_MAX_FRAMES || h->frames % unit ||
 	    h->frames % LAB_BLOCK_FRAMES)
 		return wrong(name, "number of frames", h->frames);
-	if (h->cache_frames < LAB_CONFIG_MIN_CACHE || h->cache_frames > LAB_CACHE_MAX ||
-	    h->cache_frames % (2 * LAB_BLOCK_FRAMES))
+	if (!lab_config_is_cache(h->cache_frames, h->flags))
 		return wrong(name, "cache size", h->cache_frames);
 	if (h->max_lcores == 0 || h->max_lcores > LAB_MAX_LCORES)
 		return wrong(name, "number of lcores", h->max_lcores);

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "pool.h"
+#include "share/process.h"
 
 /**
  * lab_keeper_start() - start it.
@@ -28,7 +29,7 @@ void lab_keeper_stop(struct lab_pool_priv *priv);
 void lab_keeper_hold(struct lab_pool_priv *priv);
 void lab_keeper_let_go(struct lab_pool_priv *priv);
 
-/** lab_keeper_reap() - reap now. Return: frames. */
-int64_t lab_keeper_reap(struct lab_pool_priv *priv);
+/** lab_keeper_reap() - reap now. Return: frames; or -errno with a sentence. */
+int64_t lab_keeper_reap(struct lab_pool_priv *priv, enum lab_extent extent);
 
 #endif

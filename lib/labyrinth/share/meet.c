@@ -26,24 +26,31 @@ static void set_patience(int fd, long ms)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
-static int address_of(struct sockaddr_un *address, const char *name, const char *suffix)
+static int address_of(struct sockaddr_un *address, const char *dir, const char *name,
+		      const char *suffix)
 {
-	char dir[LAB_PATH_MAX];
-	int err = lab_name_directory(dir);
-
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
-	return err ? err : lab_name_path(address->sun_path, dir, name, suffix);
+	return lab_name_path(address->sun_path, dir, name, suffix);
 }
 
-int lab_meet_listen(const char *name, gid_t group)
+/* For whom the socket is. Root can answer for a pool of somebody else's. */
+static int permit(const char *path, uid_t user, gid_t group)
+{
+	uid_t owner = geteuid() == 0 && user != 0 ? user : (uid_t)-1;
+
+	if ((owner != (uid_t)-1 || group != (gid_t)-1) && chown(path, owner, group))
+		return -errno;
+	return chmod(path, group == (gid_t)-1 ? 0600 : 0660);
+}
+
+int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group)
 {
 	struct sockaddr_un address, final;
-	char suffix[24];
-	int fd;
+	int fd, err;
 
-	snprintf(suffix, sizeof(suffix), ".%d", (int)getpid());
-	if (address_of(&address, name, suffix) || address_of(&final, name, ".sock"))
+	/* Always the same, so that what a killed one left here is found. */
+	if (address_of(&address, dir, name, ".new") || address_of(&final, dir, name, ".sock"))
 		return -errno;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -51,27 +58,30 @@ int lab_meet_listen(const char *name, gid_t group)
 	unlink(address.sun_path);
 	/* Under another name first: who connects meets either the old one or one that is ready. */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    (group == (gid_t)-1 || chown(address.sun_path, (uid_t)-1, group) == 0) &&
-	    chmod(address.sun_path, group == (gid_t)-1 ? 0600 : 0660) == 0 && listen(fd, 16) == 0 &&
+	    permit(address.sun_path, user, group) == 0 && listen(fd, 16) == 0 &&
 	    rename(address.sun_path, final.sun_path) == 0)
 		return fd;
-	lab_fail(errno, "the socket %s cannot be made (%s)", final.sun_path, strerror(errno));
+	err = lab_fail(errno, "the socket %s cannot be made (%s)", final.sun_path, strerror(errno));
 	unlink(address.sun_path);
 	close(fd);
-	return -errno;
+	errno = -err;
+	return err;
 }
 
-int lab_meet_accept(int listener, struct lab_ask *ask)
+int lab_meet_accept(int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return -errno;
-	set_patience(fd, 300);
-	if (recv(fd, ask, sizeof(*ask), 0) == (ssize_t)sizeof(*ask) && ask->magic == LAB_MAGIC)
-		return fd;
-	close(fd);
-	return -EPROTO;
+	return fd < 0 ? -errno : fd;
+}
+
+int lab_meet_hear(int fd, struct lab_ask *ask)
+{
+	ssize_t n = recv(fd, ask, sizeof(*ask), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return n == (ssize_t)sizeof(*ask) && ask->magic == LAB_MAGIC ? 1 : -EPROTO;
 }
 
 int lab_meet_may(int fd, uid_t user, gid_t group)
@@ -82,7 +92,7 @@ int lab_meet_may(int fd, uid_t user, gid_t group)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		return 0;
-	if (peer.uid == 0 || peer.uid == user)
+	if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user)
 		return 1;
 	if (group == (gid_t)-1)
 		return 0;
@@ -183,8 +193,11 @@ int lab_meet_receive(int fd, const char *name, struct lab_answer *answer, int fd
 static int go_to(const char *name, gid_t group)
 {
 	struct sockaddr_un address;
-	int err = address_of(&address, name, ".sock"), fd;
+	char dir[LAB_PATH_MAX];
+	int err = lab_name_directory(dir), fd;
 
+	if (!err)
+		err = address_of(&address, dir, name, ".sock");
 	if (err)
 		return err;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -201,7 +214,8 @@ static int go_to(const char *name, gid_t group)
 		return lab_fail(err, "the pool at %s cannot be asked (%s)", address.sun_path,
 				strerror(err));
 	}
-	if (!lab_meet_may(fd, geteuid(), group)) {
+	/* Root is asked to trust nobody: it may read and write all that a user has anyhow. */
+	if (geteuid() != 0 && !lab_meet_may(fd, geteuid(), group)) {
 		close(fd);
 		return lab_fail(EACCES,
 				"the pool at %s belongs to another user: name the group whose "
@@ -221,12 +235,13 @@ int lab_meet_ask(const char *name, enum lab_want want, gid_t group, struct lab_a
 		fds[i] = -1;
 	if (fd < 0)
 		return fd;
-	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) != (ssize_t)sizeof(ask))
-		err = lab_fail(errno == EPIPE || errno == ECONNRESET ? EAGAIN : errno,
+	/* Whoever may not ask at all is told so without having been heard. */
+	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) == (ssize_t)sizeof(ask) || errno == EPIPE)
+		err = lab_meet_receive(fd, name, answer, fds);
+	else
+		err = lab_fail(errno == ECONNRESET ? EAGAIN : errno,
 			       "who answers for pool '%s' cannot be asked (%s)", name,
 			       strerror(errno));
-	else
-		err = lab_meet_receive(fd, name, answer, fds);
 	close(fd);
 	for (unsigned i = 0; err && i < LAB_MEET_FDS; i++) {
 		if (fds[i] >= 0)

@@ -42,14 +42,20 @@ struct lab_answer {
 /** Descriptors that come with an answer: of the tables, of the frames. */
 #define LAB_MEET_FDS 2
 
-/** lab_meet_listen() - be found under a name; replaces who was. Return: a descriptor; or -errno. */
-int lab_meet_listen(const char *name, gid_t group);
+/** lab_meet_listen() - be found under a name in @dir; replaces who was. One does so at a time.
+ * @user: who made the pool. Return: a descriptor; or -errno. */
+int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group);
 
-/** lab_meet_accept() - who has come. @ask: its question. Return: a descriptor to answer through; or
- * -errno, and nobody has, or nobody that speaks this language. Waits for at most 0.3 s. */
-int lab_meet_accept(int listener, struct lab_ask *ask);
+/** lab_meet_accept() - who has come. Return: a descriptor to hear it and answer through, neither of
+ * which waits; or -errno. */
+int lab_meet_accept(int listener);
 
-/** lab_meet_may() - 1 if who is at the other end of @fd is root, @user, or a member of @group. */
+/** lab_meet_hear() - what is asked for. Return: 1; 0: nothing yet; -errno: it has gone, or does not
+ * speak this language. */
+int lab_meet_hear(int fd, struct lab_ask *ask);
+
+/** lab_meet_may() - 1 if who is at the other end of @fd is root, this process's user, @user, or a
+ * member of @group. */
 int lab_meet_may(int fd, uid_t user, gid_t group);
 
 /** lab_meet_answer() - answer, with @n descriptors, which stay the caller's. */

@@ -18,6 +18,10 @@
 #include "share/life.h"
 #include "share/name.h"
 
+/* How often one that finds somebody else alone with a name looks again, and how long after. */
+#define TRIES   200
+#define TRY_US  10000
+
 #define FITTING "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 int lab_name_check(const char *name)
@@ -66,23 +70,17 @@ int lab_name_path(char path[LAB_PATH_MAX], const char *dir, const char *name, co
 			dir, name, suffix, LAB_PATH_MAX - 1);
 }
 
-static int make_directory(const char *dir, gid_t group)
+/* Whether what is there can be used. -ENOENT, without a sentence: nothing is. */
+static int check_directory(const char *dir)
 {
-	mode_t mode = group == (gid_t)-1 ? 0700 : 0770;
 	struct stat st;
 
-	if (mkdir(dir, 0700) == 0) {
-		if ((group != (gid_t)-1 && chown(dir, (uid_t)-1, group)) || chmod(dir, mode))
-			return lab_fail(errno, "%s cannot be given to group %d (%s)", dir,
-					(int)group, strerror(errno));
-		return 0;
-	}
-	if (errno != EEXIST)
-		return lab_fail(errno,
-				"the run-time directory %s cannot be made (%s): make it, or set "
-				"LABYRINTH_RUNTIME_DIR to another",
-				dir, strerror(errno));
-	if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+	if (stat(dir, &st))
+		return errno == ENOENT
+			       ? -ENOENT
+			       : lab_fail(errno, "the run-time directory %s cannot be reached (%s)",
+					  dir, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
 		return lab_fail(ENOTDIR, "%s is no directory: set LABYRINTH_RUNTIME_DIR to one",
 				dir);
 	if (st.st_mode & S_IWOTH)
@@ -91,6 +89,39 @@ static int make_directory(const char *dir, gid_t group)
 				"LABYRINTH_RUNTIME_DIR to another",
 				dir);
 	return 0;
+}
+
+/* Under another name until it is for whom it shall be: who is killed on the way leaves a directory
+ * that the next one goes on with, and no pool of the group in one that is closed to it. */
+static int make_directory(const char *dir, gid_t group)
+{
+	char made[LAB_PATH_MAX];
+	int err = check_directory(dir);
+
+	if (err != -ENOENT)
+		return err;
+	if (snprintf(made, sizeof(made), "%s.new", dir) >= (int)sizeof(made))
+		return lab_fail(ENAMETOOLONG, "the run-time directory's path is longer than %d",
+				LAB_PATH_MAX - 5);
+	if (mkdir(made, 0700) && errno != EEXIST)
+		return lab_fail(errno,
+				"the run-time directory %s cannot be made (%s): make it, or set "
+				"LABYRINTH_RUNTIME_DIR to another",
+				dir, strerror(errno));
+	if (((group != (gid_t)-1 && chown(made, (uid_t)-1, group)) ||
+	     chmod(made, group == (gid_t)-1 ? 0700 : 0770) ||
+	     renameat2(AT_FDCWD, made, AT_FDCWD, dir, RENAME_NOREPLACE)) &&
+	    errno != EEXIST && errno != ENOENT) {
+		err = lab_fail(errno, "%s cannot be made for group %d (%s)", dir, (int)group,
+			       strerror(errno));
+		rmdir(made);
+		return err;
+	}
+	/* Somebody else may have been faster, with this one or another. */
+	rmdir(made);
+	err = check_directory(dir);
+	return err == -ENOENT ? lab_fail(ENOENT, "the run-time directory %s has gone again", dir)
+			      : err;
 }
 
 static int open_lock(const char *path, int create, gid_t group)
@@ -119,9 +150,20 @@ static int is_there(int fd, const char *path)
 	       one.st_dev == other.st_dev;
 }
 
-int lab_name_claim(const char *name, gid_t group)
+/* Somebody may have it alone for an instant, to remove files that are nobody's. */
+static int take_soon(int fd)
 {
-	char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
+	for (unsigned i = 0; i < 5; i++) {
+		if (lab_life_take(fd, 0))
+			return 1;
+		usleep(1000);
+	}
+	return 0;
+}
+
+int lab_name_claim(const char *name, gid_t group, char dir[LAB_PATH_MAX])
+{
+	char path[LAB_PATH_MAX];
 	int err, fd;
 
 	err = lab_name_directory(dir);
@@ -135,7 +177,7 @@ int lab_name_claim(const char *name, gid_t group)
 		fd = open_lock(path, 1, group);
 		if (fd < 0)
 			return fd;
-		if (!lab_life_take(fd, 0)) {
+		if (!take_soon(fd)) {
 			close(fd);
 			return lab_fail(EEXIST,
 					"a pool called '%s' exists already in %s: attach to it, or "
@@ -157,9 +199,20 @@ int lab_name_settle(int fd, uint64_t key)
 	return 0;
 }
 
-int lab_name_join(const char *name, uint64_t key)
+/* Who has it alone is just making the pool, or clearing it away. */
+static int share_soon(int fd, const char *path)
 {
-	char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
+	for (unsigned i = 0; i < TRIES && !lab_life_share(fd, 0); i++) {
+		if (!is_there(fd, path))
+			return 0;
+		usleep(TRY_US);
+	}
+	return is_there(fd, path);
+}
+
+int lab_name_join(const char *name, uint64_t key, char dir[LAB_PATH_MAX])
+{
+	char path[LAB_PATH_MAX];
 	uint64_t found = 0;
 	int err, fd;
 
@@ -171,10 +224,11 @@ int lab_name_join(const char *name, uint64_t key)
 	fd = open_lock(path, 0, (gid_t)-1);
 	if (fd < 0)
 		return fd;
-	if (lab_life_share(fd, 0) && is_there(fd, path) &&
-	    pread(fd, &found, sizeof(found), 0) == sizeof(found) && found == key)
+	if (share_soon(fd, path) && pread(fd, &found, sizeof(found), 0) == sizeof(found) &&
+	    found == key)
 		return fd;
-	close(fd);
+	/* The last one may just have left it to this one. */
+	lab_name_leave(dir, name, fd);
 	return lab_fail(ESTALE, "pool '%s' has gone while this process attached to it: try again",
 			name);
 }
@@ -226,16 +280,24 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most)
 	return (int)n;
 }
 
-void lab_name_leave(const char *name, int fd)
+/*
+ * Each lets go first, and then tries to have the name alone. So of several that leave at once the
+ * last to let go has it, or finds that another one just has it so: who clears it away, as here, or
+ * who makes a new pool, whose files they are then.
+ */
+void lab_name_leave(const char *dir, const char *name, int fd)
 {
-	char dir[LAB_PATH_MAX], path[LAB_PATH_MAX];
+	static const char *const suffix[] = {".sock", ".new", ".lock"}; /* the lock last */
+	char path[LAB_PATH_MAX];
 	int err = errno; /* of the call that failed, and takes apart what it had made */
 
-	if (lab_life_take(fd, 0) && !lab_name_directory(dir)) {
-		if (!lab_name_path(path, dir, name, ".sock"))
-			unlink(path);
-		if (!lab_name_path(path, dir, name, ".lock") && is_there(fd, path))
-			unlink(path);
+	lab_life_drop(fd, 0);
+	if (!lab_name_path(path, dir, name, ".lock") && lab_life_take(fd, 0) &&
+	    is_there(fd, path)) {
+		for (unsigned i = 0; i < 3; i++) {
+			if (!lab_name_path(path, dir, name, suffix[i]))
+				unlink(path);
+		}
 	}
 	close(fd);
 	errno = err;

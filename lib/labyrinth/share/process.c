@@ -33,6 +33,16 @@ int lab_process_of(const struct lab_shared *shared, unsigned lcore)
 	return -1;
 }
 
+int lab_process_is_lcore_free(const struct lab_shared *shared, unsigned lcore)
+{
+	uint32_t id = lab_load(&shared->slot[lcore].process);
+	const struct lab_process *p = &shared->process[id % LAB_MAX_PROCESSES];
+
+	if (id && lab_load(&p->id) == id && lab_load(&p->state) != LAB_PROCESS_FREE)
+		return 0;
+	return lab_process_of(shared, lcore) < 0;
+}
+
 unsigned lab_process_others(const struct lab_pool_priv *priv)
 {
 	unsigned n = 0;
@@ -106,13 +116,26 @@ void lab_process_alone(struct lab_pool_priv *priv)
 	settle(priv, 0, priv->sample ? 1 : 0, priv->sample ? 2 : 1, priv->max_lcores);
 }
 
+/* 1 if somebody is just transferring frames to an lcore: see transfer.c. */
+static int is_given_to(const struct lab_pool_priv *priv, unsigned lcore)
+{
+	for (unsigned i = 0; i < priv->max_lcores; i++) {
+		if (lab_load(&priv->cache[i].giving) == lcore)
+			return 1;
+	}
+	return 0;
+}
+
 /* The first of @n lcores one behind the other that nobody has; 0 for none. */
 static unsigned find_lcores(const struct lab_pool_priv *priv, unsigned n)
 {
 	unsigned run = 0;
 
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
-		run = lab_process_of(priv->shared, lcore) < 0 ? run + 1 : 0;
+		int is_free =
+			lab_process_is_lcore_free(priv->shared, lcore) && !is_given_to(priv, lcore);
+
+		run = is_free ? run + 1 : 0;
 		if (run == n)
 			return lcore - n + 1;
 	}
@@ -134,10 +157,11 @@ static int take_slot(struct lab_pool_priv *priv, unsigned n)
 {
 	unsigned first = find_lcores(priv, n), used = 0;
 	struct lab_process *p;
+	int64_t err;
 	int slot;
 
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++)
-		used += lab_process_of(priv->shared, lcore) >= 0;
+		used += !lab_process_is_lcore_free(priv->shared, lcore);
 	if (!first)
 		return lab_fail(ENOSPC,
 				"pool '%s' has %u lcores, and other processes have %u of them: "
@@ -152,15 +176,17 @@ static int take_slot(struct lab_pool_priv *priv, unsigned n)
 				priv->name, LAB_MAX_PROCESSES);
 	p = &priv->shared->process[slot];
 	introduce(priv, p, first, n);
-	p->lent = lab_reap_lent(&priv->pool, p);
+	for (unsigned lcore = first; lcore < first + n; lcore++)
+		lab_store(&priv->shared->slot[lcore].process, p->id);
 	/* Release: whoever reaps this process, if it is killed here, finds what it is. */
 	lab_store_release(&p->state, (uint32_t)LAB_PROCESS_JOINING);
-	settle(priv, (unsigned)slot, first, first + 1, first + n - 1);
-	if (lab_reap_strays(&priv->pool, p) < 0) {
-		lab_store_release(&p->state, (uint32_t)LAB_PROCESS_FREE);
+	err = lab_reap_strays(&priv->pool, p);
+	if (err < 0) {
+		/* Some may be in its cache: it is reaped as if it had died here. */
 		lab_life_drop(priv->fd[LAB_FD_LIFE], (unsigned)slot);
-		return -EUCLEAN;
+		return (int)err;
 	}
+	settle(priv, (unsigned)slot, first, first + 1, first + n - 1);
 	lab_store_release(&p->state, (uint32_t)LAB_PROCESS_ACTIVE);
 	return 0;
 }
@@ -174,7 +200,7 @@ static int try_to_join(struct lab_pool_priv *priv, uint32_t lcores)
 				"pool '%s' cannot be joined: another process has been changing "
 				"its table of processes for five seconds; is one stopped?",
 				priv->name);
-	lab_process_reap_dead(priv, 1);
+	lab_process_reap_dead(priv, 1, LAB_REAP_DEAD);
 	err = take_slot(priv, lcores + 1);
 	lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
 	return err;
@@ -201,38 +227,55 @@ void lab_process_leave(struct lab_pool_priv *priv)
 }
 
 /* The caller has the dead process's lock. */
-static int64_t reap(struct lab_pool_priv *priv, struct lab_process *dead, int has_table)
+static int64_t reap(struct lab_pool_priv *priv, struct lab_process *dead, int has_table,
+		    enum lab_extent extent)
 {
 	int table = has_table || lab_life_wait(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE) == 0;
 	int64_t frames = 0;
 
 	/* Another may have reaped it, and a third joined and died, before the lock was this
 	 * process's. */
-	if (lab_load(&dead->state) != LAB_PROCESS_FREE) {
-		frames = lab_reap_process(&priv->pool, dead, table);
-		/* Relaxed: counters that nothing depends on. */
-		__atomic_fetch_add(&priv->shared->reaped_frames, frames > 0 ? (uint64_t)frames : 0,
+	if (lab_load(&dead->state) == LAB_PROCESS_GONE) {
+		frames = lab_reap_rest(&priv->pool, dead, extent == LAB_REAP_ALL);
+		__atomic_fetch_add(&priv->shared->reaped_frames, (uint64_t)frames,
 				   __ATOMIC_RELAXED);
-		__atomic_fetch_add(&priv->shared->reaped_processes, 1, __ATOMIC_RELAXED);
+	} else if (lab_load(&dead->state) != LAB_PROCESS_FREE) {
+		frames = lab_reap_process(&priv->pool, dead, table);
+		if (frames < 0) {
+			/* Or each keeper would try ten times a second. */
+			lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_STUCK);
+		} else {
+			/* Relaxed: counters that nothing depends on. */
+			__atomic_fetch_add(&priv->shared->reaped_frames, (uint64_t)frames,
+					   __ATOMIC_RELAXED);
+			__atomic_fetch_add(&priv->shared->reaped_processes, 1, __ATOMIC_RELAXED);
+		}
 	}
 	if (table && !has_table)
 		lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
-	return frames > 0 ? frames : 0;
+	return frames;
 }
 
-int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table)
+int64_t lab_process_reap_dead(struct lab_pool_priv *priv, int has_table, enum lab_extent extent)
 {
 	int life = priv->fd[LAB_FD_LIFE];
-	int64_t all = 0;
+	int64_t all = 0, err = 0;
 
 	for (unsigned i = 0; i < LAB_MAX_PROCESSES; i++) {
 		struct lab_process *p = &priv->shared->process[i];
+		uint32_t state = lab_load(&p->state);
+		int64_t frames;
 
-		if (i == priv->slot || lab_load(&p->state) == LAB_PROCESS_FREE ||
+		if (i == priv->slot || state == LAB_PROCESS_FREE ||
+		    (state == LAB_PROCESS_STUCK && extent == LAB_REAP_DEAD) ||
 		    lab_life_is_taken(life, i) || !lab_life_take(life, i))
 			continue;
-		all += reap(priv, p, has_table);
+		frames = reap(priv, p, has_table, extent);
 		lab_life_drop(life, i);
+		if (frames < 0)
+			err = frames;
+		else
+			all += frames;
 	}
-	return all;
+	return err ? err : all;
 }

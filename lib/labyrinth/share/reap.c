@@ -20,13 +20,15 @@
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
+#include "exact.h"
 #include "frame_table.h"
 #include "hand.h"
 #include "share/reap.h"
 #include "site.h"
 
 /* The lcore of the dead that a state names, or 0. */
-static unsigned dead_lcore(const struct lab_process *dead, uint8_t state)
+static unsigned dead_lcore(const struct lab_shared *shared, const struct lab_process *dead,
+			   uint8_t state)
 {
 	unsigned lcore = 0;
 
@@ -34,7 +36,7 @@ static unsigned dead_lcore(const struct lab_process *dead, uint8_t state)
 		lcore = state;
 	else if (LAB_STATE_IS_HELD(state))
 		lcore = state - LAB_MAX_LCORES;
-	return lcore && lab_process_has(dead, lcore) ? lcore : 0;
+	return lcore && lab_process_owns(shared, dead, lcore) ? lcore : 0;
 }
 
 /* ---- the first pass ---- */
@@ -145,6 +147,7 @@ static void forget_cached(struct lab_pool *pool, unsigned lcore)
 	lab_cache_set_len(c, 0);
 	c->foreign = c->in_bulk = c->broken = 0;
 	c->spare[0] = c->spare[1] = 0;
+	lab_store(&c->giving, 0u);
 	lab_store(&c->loose_max, c->limit);
 	lab_store_release(&c->moving, 0u);
 }
@@ -155,9 +158,31 @@ static void take_magazines(struct lab_pool *pool, const struct lab_process *dead
 		struct lab_magazine *mag = lab_depot_magazine(pool->depot, i);
 		int lcore = LAB_MAGAZINE_LCORE(lab_load(&mag->where));
 
-		if (lcore > 0 && lab_process_has(dead, (unsigned)lcore))
+		if (lcore > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)lcore))
 			empty_magazine(pool, (unsigned)lcore, mag);
 	}
+}
+
+/*
+ * A frame that a bundle of the dead lists, and that may have left it long ago and be in a bundle of
+ * a survivor's now: home[] still says this one's number then until the survivor writes its own,
+ * which it does before it writes the byte. So the byte is read first: a byte that says "bundled"
+ * has its own bundle's number in home[], or a later one.
+ *
+ * Nothing changes between the two and the compare-and-swap if home[] says @number. Only who has the
+ * descriptor writes that number (who gives a frame away, or samples it, writes one with a top bit,
+ * see home.h), and that was the dead. So the byte that was read is of this bundle, too, and frames
+ * leave a bundle by its holder's lcores only: the dead's. Who reaps has the dead's lock, alone.
+ */
+static void take_out(struct lab_pool *pool, uint32_t frame, uint32_t number, unsigned lcore)
+{
+	uint8_t expected = LAB_STATE_BUNDLED;
+
+	/* Acquire: pairs with the release in lab_bundle_form(), for home[]. */
+	if (__atomic_load_n(&pool->state[frame], __ATOMIC_ACQUIRE) == LAB_STATE_BUNDLED &&
+	    lab_load(&pool->home[frame]) == number)
+		__atomic_compare_exchange_n(&pool->state[frame], &expected, LAB_STATE_FREED(lcore),
+					    0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* A bundle of the dead, or one that it was just making: its frames go singly from here on. */
@@ -165,13 +190,8 @@ static void dissolve(struct lab_pool *pool, struct lab_bundle *bundle, uint32_t 
 		     unsigned lcore)
 {
 	for (unsigned i = 0; i < LAB_BLOCK_FRAMES; i++) {
-		uint32_t frame = bundle->frame[i];
-		uint8_t expected = LAB_STATE_BUNDLED;
-
-		if (frame < pool->frames && lab_load(&pool->home[frame]) == number)
-			__atomic_compare_exchange_n(&pool->state[frame], &expected,
-						    LAB_STATE_FREED(lcore), 0, __ATOMIC_RELAXED,
-						    __ATOMIC_RELAXED);
+		if (bundle->frame[i] < pool->frames)
+			take_out(pool, bundle->frame[i], number, lcore);
 	}
 	lab_store_release(&bundle->where, LAB_MAGAZINE_OF(lcore));
 	lab_store(&bundle->left, 0u);
@@ -189,18 +209,36 @@ static void take_bundles(struct lab_pool *pool, const struct lab_process *dead)
 		unsigned lcore = 0;
 
 		if (where == LAB_MAGAZINE_LISTED)
-			lcore = dead_lcore(dead, lab_load(&bundle->state));
-		else if (making > 0 && lab_process_has(dead, (unsigned)making))
+			lcore = dead_lcore(pool->priv->shared, dead, lab_load(&bundle->state));
+		else if (making > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)making))
 			lcore = (unsigned)making;
 		if (lcore)
 			dissolve(pool, bundle, i, lcore);
 	}
 }
 
+/* Without caches: what it was just moving goes back to the set, all else has a byte that names it.
+ */
+static void mend_exact(struct lab_pool *pool, const struct lab_process *dead)
+{
+	for (uint32_t i = 0; i < pool->depot->magazines; i++) {
+		int lcore =
+			LAB_MAGAZINE_LCORE(lab_load(&lab_depot_magazine(pool->depot, i)->where));
+
+		if (lcore > 0 && lab_process_has(dead, (unsigned)lcore))
+			lab_exact_mend(pool, i, (unsigned)lcore);
+	}
+	lab_depot_mend(pool->depot);
+}
+
 static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 {
 	unsigned end = dead->first + dead->lcores;
 
+	if (pool->priv->flags & LAB_POOL_EXACT) {
+		mend_exact(pool, dead);
+		return;
+	}
 	for (unsigned lcore = dead->first; lcore < end; lcore++) {
 		finish_counting(pool, lcore);
 		name_cached(pool, dead, lcore);
@@ -217,7 +255,8 @@ static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 /* ---- the second pass ---- */
 
 /* Those of 32 frames that name an lcore of @whose. The compare-and-swap is for who is just giving
- * one of them away to the dead, sees that it is dead, and takes it back. */
+ * one of them away to the dead, sees that it is dead, and takes it back. Acquire: pairs with the
+ * release of its byte, so that who has the lcore next knows of it (transfer.c). */
 static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct lab_cache *c,
 			   uint64_t first)
 {
@@ -228,7 +267,7 @@ static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct l
 
 		if (whose[state] &&
 		    __atomic_compare_exchange_n(&pool->state[i], &state, c->freed, 0,
-						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			c->objs[taken++] = lab_frame_at(pool, i);
 	}
 	if (taken - len == LAB_BLOCK_FRAMES) {
@@ -241,29 +280,51 @@ static uint32_t take_block(struct lab_pool *pool, const uint8_t *whose, struct l
 	return taken - len;
 }
 
-/* Which states name the process; and, with @strays, which name an lcore that no process has. */
+/* The same without caches: the frames go back one by one. */
+static int64_t take_exact(struct lab_pool *pool, const uint8_t *whose, unsigned lcore)
+{
+	int64_t all = 0;
+
+	for (uint64_t i = 0; i < pool->frames; i++) {
+		uint8_t state = lab_load(&pool->state[i]);
+
+		if (!whose[state] ||
+		    !__atomic_compare_exchange_n(&pool->state[i], &state, LAB_STATE_FREED(lcore), 0,
+						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			continue;
+		lab_exact_put(pool, (uint32_t)i, lcore);
+		all++;
+	}
+	return all;
+}
+
+/* Which states name the process, those of @held frames too or not; and, with @strays, which name an
+ * lcore that no process has. */
 static void list_states(const struct lab_pool *pool, const struct lab_process *process, int strays,
-			uint8_t whose[256])
+			int held, uint8_t whose[256])
 {
 	memset(whose, 0, 256);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
-		uint8_t take = lab_process_has(process, lcore) ||
-			       (strays && lab_process_of(pool->priv->shared, lcore) < 0);
+		uint8_t take = lab_process_owns(pool->priv->shared, process, lcore) ||
+			       (strays && lab_process_is_lcore_free(pool->priv->shared, lcore));
 
-		whose[LAB_STATE_FREED(lcore)] = whose[LAB_STATE_HELD(lcore)] = take;
+		whose[LAB_STATE_FREED(lcore)] = take;
+		whose[LAB_STATE_HELD(lcore)] = take && held;
 	}
 }
 
 /* Through one of the process's own caches, which are empty now, and so back to the depot. Whoever
  * is killed here leaves the same that it found: bytes that name the process's lcores. */
-static int64_t take_named(struct lab_pool *pool, struct lab_process *process, int strays)
+static int64_t take_named(struct lab_pool *pool, struct lab_process *process, int strays, int held)
 {
 	struct lab_cache *c = lab_pool_cache(pool, process->first);
 	uint8_t whose[256];
 	int64_t all = 0;
 	int err;
 
-	list_states(pool, process, strays, whose);
+	list_states(pool, process, strays, held, whose);
+	if (pool->priv->flags & LAB_POOL_EXACT)
+		return take_exact(pool, whose, process->first);
 	process->base = (uint64_t)(uintptr_t)pool->base;
 	for (uint64_t i = 0; i < pool->frames; i += LAB_BLOCK_FRAMES) {
 		err = lab_cache_make_room(pool, c, LAB_BLOCK_FRAMES);
@@ -275,44 +336,55 @@ static int64_t take_named(struct lab_pool *pool, struct lab_process *process, in
 	return all;
 }
 
-int64_t lab_reap_lent(const struct lab_pool *pool, const struct lab_process *process)
+/*
+ * One of the dead's devices, or one that it was just absolving (lend.c). Who absolves has
+ * `absolver` alone, so it is counted only where nobody else can be doing that: where it was the
+ * dead itself, or where nothing is in quarantine yet. What was in quarantine before has been
+ * counted, and becomes less by absolving only.
+ */
+static void settle_device(struct lab_pool *pool, const struct lab_process *dead, int number)
 {
-	unsigned end = process->first + process->lcores;
-	int64_t lent = 0;
+	struct lab_slot *device = &pool->priv->shared->device[number];
+	int absolving = lab_load(&device->absolver) == lab_load(&dead->id);
+	int had = lab_load(&device->taken) == lab_load(&dead->id);
+	uint32_t quarantined = lab_load(&device->quarantined);
 
-	for (unsigned lcore = process->first; lcore < end; lcore++) {
-		const struct lab_cache *c = lab_pool_cache(pool, lcore);
-
-		lent += (int64_t)(lab_load(&c->lent) - lab_load(&c->taken));
-	}
-	return lent;
-}
-
-/* Frames that the dead had lent stay so, until somebody knows of the device. It may have died
- * before it counted some of them: they are counted here. */
-static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
-{
-	struct lab_cache *c = lab_pool_cache(pool, dead->first);
-	int64_t all = 0;
-
-	for (int i = 0; i < LAB_MAX_DEVICES; i++) {
-		struct lab_slot *device = &pool->priv->shared->device[i];
-		uint64_t lent;
-
-		if (lab_load(&device->taken) != lab_load(&dead->id))
-			continue;
-		lent = lab_frame_table_count_state(pool->state, pool->frames, LAB_STATE_LENT(i));
-		all += (int64_t)lent;
-		lab_store(&device->quarantined, (uint32_t)lent);
-		if (!lent)
+	if (absolving ? had || quarantined : had && !quarantined) {
+		quarantined = (uint32_t)lab_frame_table_count_state(pool->state, pool->frames,
+								    LAB_STATE_LENT(number));
+		lab_store(&device->quarantined, quarantined);
+		/* Release: the slot's next owner sees it as this one left it. */
+		if (!quarantined)
 			lab_store_release(&device->taken, 0u);
 	}
-	lab_store(&c->lent, c->lent + (uint64_t)(all + dead->lent - lab_reap_lent(pool, dead)));
+	/* Release: the next one who absolves the device finds it counted. */
+	if (absolving)
+		lab_store_release(&device->absolver, 0u);
+}
+
+/* Frames that the dead had lent stay so, until somebody knows of the device. From now on the device
+ * counts them, and the dead's lcores do not: it may have died before it counted some. */
+static void quarantine(struct lab_pool *pool, const struct lab_process *dead)
+{
+	unsigned end = dead->first + dead->lcores;
+
+	for (int i = 0; i < LAB_MAX_DEVICES; i++)
+		settle_device(pool, dead, i);
+	for (unsigned lcore = dead->first; lcore < end; lcore++) {
+		struct lab_cache *c = lab_pool_cache(pool, lcore);
+
+		lab_store(&c->taken, lab_load(&c->lent));
+	}
 }
 
 int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process)
 {
-	return take_named(pool, process, 1);
+	unsigned end = process->first + process->lcores;
+
+	/* They are in order, unless somebody has overwritten them. */
+	for (unsigned lcore = process->first; lcore < end; lcore++)
+		forget_cached(pool, lcore);
+	return take_named(pool, process, 1, 1);
 }
 
 uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_process *process)
@@ -322,30 +394,54 @@ uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_proce
 	for (uint64_t i = 0; i < pool->frames; i++) {
 		uint8_t state = lab_frame_state(pool, i);
 
-		held += LAB_STATE_IS_HELD(state) && dead_lcore(process, state);
+		held += LAB_STATE_IS_HELD(state) && dead_lcore(pool->priv->shared, process, state);
 	}
 	return held;
+}
+
+/* Whether a process's slot can be believed: each of its lcores says that it is this process's. */
+static int is_whole(const struct lab_pool *pool, const struct lab_process *process)
+{
+	unsigned end = (unsigned)process->first + process->lcores;
+
+	if (process->first == 0 || process->lcores == 0 || end > pool->priv->max_lcores + 1u)
+		return 0;
+	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		int says = lab_load(&pool->priv->shared->slot[lcore].process) == process->id;
+
+		if (says != lab_process_has(process, lcore))
+			return 0;
+	}
+	return 1;
+}
+
+/* Its lcores and its slot are free for another from here on. */
+static void free_slot(struct lab_pool *pool, struct lab_process *dead)
+{
+	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
+		lab_store_release(&pool->priv->shared->slot[lcore].taken, 0u);
+	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_FREE);
 }
 
 int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays)
 {
 	struct lab_shared *shared = pool->priv->shared;
+	int passed = lab_load(&shared->passed) != 0;
 	int64_t frames;
 
-	if (dead->first == 0 || (unsigned)dead->first + dead->lcores > pool->priv->max_lcores + 1u)
+	if (!is_whole(pool, dead))
 		return lab_fail(
 			EUCLEAN,
-			"pool '%s': a dead process had lcores %u to %u of %u: something has "
-			"overwritten the tables; it cannot be reaped",
-			pool->priv->name, dead->first, dead->first + dead->lcores - 1,
-			pool->priv->max_lcores);
+			"pool '%s': a dead process had %u lcores from %u of %u on, and these say "
+			"otherwise: something has overwritten the tables; it cannot be reaped",
+			pool->priv->name, dead->lcores, dead->first, pool->priv->max_lcores);
 	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_LEAVING);
 	/* Who gives a frame to the dead stores the byte, and then reads the slot's state
 	 * (transfer.c); here the state is stored, and then the bytes are read: one of the two sees
 	 * the other. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	name_all(pool, dead);
-	frames = take_named(pool, dead, strays);
+	frames = take_named(pool, dead, strays, !passed);
 	if (frames < 0)
 		return frames;
 	quarantine(pool, dead);
@@ -355,9 +451,22 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 		lab_store(&shared->retired, lab_frame_table_count_state(pool->state, pool->frames,
 									LAB_STATE_RETIRED));
 	lab_site_forget(pool->priv, lab_load(&dead->id));
-	for (unsigned lcore = dead->first; lcore < (unsigned)dead->first + dead->lcores; lcore++)
-		lab_store_release(&shared->slot[lcore].taken, 0u);
-	/* Its lcores and its slot are free for another from here on. */
-	lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_FREE);
+	if (passed && lab_reap_count_held(pool, dead))
+		lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_GONE);
+	else
+		free_slot(pool, dead);
 	return frames;
+}
+
+int64_t lab_reap_rest(struct lab_pool *pool, struct lab_process *gone, int all)
+{
+	int64_t frames = 0;
+
+	if (all)
+		frames = take_named(pool, gone, 0, 1);
+	else if (lab_reap_count_held(pool, gone))
+		return 0;
+	if (frames >= 0)
+		free_slot(pool, gone);
+	return frames < 0 ? 0 : frames;
 }

@@ -15,20 +15,26 @@
  *	frame to another, just after that was reaped, and before it noticed. The caller has the lock
  *	of the table of processes, so that nobody gets such an lcore meanwhile.
  *
+ * In a common pool in which frames have passed from one process to another, what it held is left
+ * where it is, and its slot with it: LAB_PROCESS_GONE.
+ *
  * May be killed at any instruction and begun again by somebody else. Other processes go on
  * meanwhile. The caller needs no lcore. Return: how many frames; or -errno with a sentence.
  */
 int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays);
 
 /**
+ * lab_reap_rest() - the rest of a process that is gone (LAB_PROCESS_GONE), which others may have
+ * had: its slot is free when nothing of that is held any more. @all: give it back, whoever has it.
+ * Return: how many frames.
+ */
+int64_t lab_reap_rest(struct lab_pool *pool, struct lab_process *gone, int all);
+
+/**
  * lab_reap_strays() - give back strays, as above, and what names an lcore of a process that is just
  * joining.
  */
 int64_t lab_reap_strays(struct lab_pool *pool, struct lab_process *process);
-
-/** lab_reap_lent() - how many frames a process's lcores have lent and not taken back, by their
- * counters. */
-int64_t lab_reap_lent(const struct lab_pool *pool, const struct lab_process *process);
 
 /** lab_reap_count_held() - how many frames a process holds. */
 uint64_t lab_reap_count_held(const struct lab_pool *pool, const struct lab_process *process);

@@ -75,22 +75,18 @@ int lab_share_found(struct lab_pool_priv *priv, uint32_t lcores, gid_t group)
 		return err;
 	/* Release: whoever finds it finds all tables filled in. */
 	__atomic_store_n(&priv->shared->head.magic, LAB_MAGIC, __ATOMIC_RELEASE);
-	err = lab_keeper_start(priv, group);
-	if (err)
-		return err;
+	/* Before anybody can come: he wants to share the name. */
 	err = lab_name_settle(priv->fd[LAB_FD_NAME], priv->shared->head.key);
-	if (err)
-		lab_keeper_stop(priv);
-	return err;
+	return err ? err : lab_keeper_start(priv, group);
 }
 
 int lab_share_enter(struct lab_pool_priv *priv, uint32_t lcores)
 {
-	int err;
+	int err = lab_name_join(priv->name, priv->shared->head.key, priv->dir);
 
-	priv->fd[LAB_FD_NAME] = lab_name_join(priv->name, priv->shared->head.key);
-	if (priv->fd[LAB_FD_NAME] < 0)
-		return priv->fd[LAB_FD_NAME];
+	if (err < 0)
+		return err;
+	priv->fd[LAB_FD_NAME] = err;
 	err = join(priv, lcores);
 	if (err)
 		return err;
@@ -110,7 +106,10 @@ int64_t lab_share_leave(struct lab_pool_priv *priv, void (*on_held)(const struct
 		on_held(&priv->pool);
 	lab_keeper_stop(priv);
 	lab_process_leave(priv);
-	lab_name_leave(priv->name, priv->fd[LAB_FD_NAME]);
+	/* As in lab_handle_free(). */
+	lab_arena_before_fork();
+	lab_name_leave(priv->dir, priv->name, priv->fd[LAB_FD_NAME]);
 	priv->fd[LAB_FD_NAME] = -1;
+	lab_arena_after_fork();
 	return held;
 }

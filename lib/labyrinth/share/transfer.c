@@ -6,6 +6,12 @@
  * once: so first the byte, then the look (and the reaper the other way round, see
  * lab_reap_process()). If it is gone, the reaper has taken the frame or will never see it, and the
  * compare-and-swap tells which.
+ *
+ * The byte names an lcore, not a process. Before the compare-and-swap the frame could have been
+ * reaped, allocated by a third process and given to the lcore's next one: the byte would be the
+ * same again. So the giver says first which lcore it gives to (lab_cache.giving), and nobody joins
+ * with an lcore that somebody says so of. Who took the frame read the giver's byte, and the next
+ * one joins after that: it sees what the giver said before.
  */
 #include <errno.h>
 
@@ -21,6 +27,7 @@
 #include "home.h"
 #include "lcore.h"
 #include "refusal.h"
+#include "share/keeper.h"
 #include "share/process.h"
 
 uint32_t lab_process_id(const struct lab_pool *pool)
@@ -54,7 +61,9 @@ static uint8_t state_for(const struct lab_pool *pool, const struct lab_cache *c,
 	if (to.kind == LAB_OWNER_PROCESS && lab_process_is_active(pool, to.id)) {
 		if (!lab_pool_is_shared(pool->priv))
 			return LAB_STATE_HELD(c->lcore);
-		return LAB_STATE_HELD(process_at(pool, to.id)->first);
+		slot = process_at(pool, to.id)->first;
+		/* 0 if somebody has overwritten it. */
+		return slot >= 1 && slot <= (int)pool->priv->max_lcores ? LAB_STATE_HELD(slot) : 0;
 	}
 	if (to.kind != LAB_OWNER_LCORE || to.id < 1 || to.id > pool->priv->max_lcores ||
 	    !lab_load(&shared->slot[to.id].taken))
@@ -132,7 +141,9 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 		refuse_owner(pool, to);
 		return 0;
 	}
-	self = lab_pool_self(pool)->id;
+	self = lab_home_given(lab_pool_self(pool)->id);
+	/* Relaxed: each byte's release (lab_home_put()) orders it before the byte. */
+	lab_store(&c->giving, (uint32_t)state - LAB_MAX_LCORES);
 	while (done < n && pass(pool, c, frames[done], state, self))
 		done++;
 	if (done < n)
@@ -141,6 +152,8 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (lab_unlikely(!is_active(process_at(pool, process), process)))
 		take_back_from_dead(pool, c, frames, done, state);
+	/* Release: after the last look at the bytes. */
+	lab_store_release(&c->giving, 0u);
 	return done;
 }
 
@@ -164,25 +177,32 @@ unsigned lab_accept(struct lab_pool *pool, void *const *frames, unsigned n)
 /* 1 if a frame is at home because a process gave it that has gone. */
 static int is_orphan(const struct lab_pool *pool, uint64_t frame)
 {
-	uint32_t from;
+	uint32_t from, id;
 
 	if (lab_load(&pool->state[frame]) != LAB_STATE_HELD(pool->priv->home))
 		return 0;
 	from = lab_load(&pool->home[frame]);
-	return !(from & LAB_HOME_SITE) && !lab_process_is_active(pool, from);
+	if ((from & (LAB_HOME_SITE | LAB_HOME_GIVEN)) != LAB_HOME_GIVEN)
+		return 0;
+	/* The slot is in the low bits, as in an id. */
+	id = lab_load(&process_at(pool, from)->id);
+	return lab_home_given(id) != from || !lab_process_is_active(pool, id);
 }
 
 int64_t lab_reclaim(struct lab_pool *pool)
 {
 	struct lab_cache *c;
-	int64_t n = lab_pool_reap(pool);
+	int64_t n = lab_pool_reap(pool), rest;
 
-	if (n < 0)
+	/* One that cannot be reaped does not keep the others' from coming back. */
+	if (n < 0 && n != -EUCLEAN)
 		return n;
 	c = lab_lcore_self(pool);
 	if (!c)
 		return -errno;
-	n = 0;
+	/* What others may have had of those that are gone: the caller knows that they have not. */
+	rest = lab_keeper_reap(pool->priv, LAB_REAP_ALL);
+	n = rest > 0 ? rest : 0;
 	for (uint64_t i = 0; i < pool->frames; i++) {
 		if (is_orphan(pool, i) && lab_home_leave(pool, i, LAB_STATE_HELD(c->lcore))) {
 			lab_free(pool, lab_frame_at(pool, (uint32_t)i));

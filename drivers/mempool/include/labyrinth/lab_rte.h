@@ -87,14 +87,17 @@ int64_t lab_rte_mempool_free(struct rte_mempool *mp);
  * Its frames are the objects' numbers: in a mempool of the functions above these are the frames
  * that the objects lie in; in others the pool has no memory (lab_numbers.h).
  *
+ * In a secondary process this, or any get or put, attaches to a pool of the functions above: before
+ * that its memory is not there, so who receives mbufs without having allocated any calls this first.
+ *
  * Return: the pool, as long as the mempool; or NULL: its ops are others.
  */
 struct lab_pool *lab_rte_mempool_pool(const struct rte_mempool *mp);
 
 /**
  * lab_rte_dma_map() - let a device of DPDK's reach a pool's frames.
- * @pool: of memory: one of the program's own, or lab_rte_mempool_pool() of a mempool of the
- *	functions above. If EAL does not know its memory yet it is registered.
+ * @pool: one of the program's own, or lab_rte_mempool_pool(). If EAL does not know its memory yet it
+ *	is registered. Of a mempool whose objects lie in EAL's memory, nothing is to be done.
  * @dev: of a port: rte_eth_dev_info.device.
  *
  * Needed for PCI devices behind an IOMMU (vfio-pci). A device whose driver has no such mappings

@@ -83,7 +83,9 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 	void *frame;
 
-	if (lab_unlikely(len == 0 || (gfp & ~LAB_GFP_FAST)))
+	/* A pool of numbers has nothing to be zeroed. */
+	if (lab_unlikely(len == 0 || (gfp & ~LAB_GFP_FAST) ||
+			 ((gfp & LAB_GFP_ZERO) && !pool->bytes)))
 		return lab_alloc_slow(pool, gfp);
 	frame = c->objs[len - 1];
 	if (pool->table) {

@@ -100,7 +100,7 @@ struct lab_cache {
 	uint32_t moving;
 	uint64_t after;
 	uint32_t had;
-	uint32_t pad1;
+	uint32_t giving;  /* an lcore that this one is just transferring frames to, or 0 */
 	uint64_t sampled; /* frames handed out ever, when the last site was sampled */
 
 	/* line 1: the slow path's. frees = allocs + loose + 32 * blocks + flushed + dropped -

@@ -48,8 +48,9 @@ int lab_device_release(struct lab_pool *pool, int device);
  *
  * Frames that were lent when their process died, or when their device was closed and could not be
  * reset, are in quarantine until this is called. lab_device_open() calls it once it has reset a PCI
- * function. For other devices only the caller can know: that of an AF_XDP socket is gone with the
- * process that had it.
+ * function, and a shared pool's keepers do when a device whose name is a PCI address
+ * ("0000:00:04.0") is not in sysfs any more. For other devices only the caller can know: that of an
+ * AF_XDP socket is gone with the process that had it.
  *
  * Return: how many frames are free now; or -EINVAL, or -ENOSPC: the thread can have no lcore.
  * Thread-safe; a pass over the frame table for each device of the name.

@@ -14,6 +14,11 @@
  * known to be reset or gone. Each process has a thread for that, "lab-keeper", which wakes up ten
  * times a second.
  *
+ * In a pool with LAB_POOL_COMMON a frame may be with another process than the one that its byte names.
+ * As long as no process has freed another's frame, the dead are reaped as above. Once one has, what
+ * a dead process held is left alone, because a survivor may be using it: it comes back frame by
+ * frame, as it is freed, or with lab_reclaim(). Until then the dead one keeps its lcores.
+ *
  * Processes find each other in a run-time directory: $LABYRINTH_RUNTIME_DIR; or /run/labyrinth for
  * root, $XDG_RUNTIME_DIR/labyrinth for others. Those who share a pool trust each other: any of them
  * could overwrite its tables.
@@ -36,9 +41,9 @@ extern "C" {
  * @flags: LAB_POOL_FALLBACK: go on where the tables cannot be locked in memory; LAB_POOL_DUMP: as
  *in struct lab_pool_config. What else the pool is like, its creator has said.
  * @group: believe who answers for the pool if it is a member of this group; NULL: only the same
- *	user, or root.
- * @address: where the frames shall be, for programs that pass pointers to each other; NULL: anywhere.
- *	Something else may be there already (EEXIST).
+ *	user, or root. Root believes anybody: that, and whom to attach to, is its own to judge.
+ * @address: where the frames shall be, for programs that pass pointers to each other; NULL:
+ *anywhere. Something else may be there already (EEXIST).
  * @on_refusal, @on_refusal_arg: as in struct lab_pool_config.
  */
 struct lab_attach_config {
@@ -68,6 +73,7 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config);
 /**
  * lab_pool_observe() - look at a shared pool from outside.
  * @name: of the pool.
+ * @group: as in struct lab_attach_config; NULL for none.
  *
  * The tables are mapped to be read, the frames not at all, and the pool is not changed. The handle
  * is for lab_pool_stats(), lab_lcore_stats(), lab_pool_census(), lab_pool_report() and the like;
@@ -76,7 +82,7 @@ struct lab_pool *lab_pool_attach(const struct lab_attach_config *config);
  * Return: the pool, until lab_pool_destroy(); or NULL with errno as from lab_pool_attach().
  * Thread-safe; may sleep.
  */
-struct lab_pool *lab_pool_observe(const char *name);
+struct lab_pool *lab_pool_observe(const char *name, const char *group);
 
 /**
  * lab_pool_list() - the names of the shared pools in the run-time directory.
@@ -92,8 +98,10 @@ int lab_pool_list(char (*names)[LAB_NAME_MAX], unsigned most);
  *
  * The keepers do it within a tenth of a second; this is for who does not want to wait for that.
  *
- * Return: how many frames came back; or -EINVAL if the pool is not shared. Where another process is
- * reaping one of the dead just now, that one is left to it. Thread-safe; may sleep.
+ * Return: how many frames came back; or -EINVAL if the pool is not shared; or -EUCLEAN: somebody
+ * has overwritten the tables, and one of the dead cannot be reaped (keepers try that once; what it
+ * had is lost to the pool, and its lcores are nobody else's). Where another process is reaping one
+ * of the dead just now, that one is left to it. Thread-safe; may sleep.
  */
 int64_t lab_pool_reap(struct lab_pool *pool);
 

@@ -63,6 +63,7 @@ struct lab_pool_stats {
  * that, so beside a working lcore it may step back by what is just being moved.
  * @name: of the slot's present (or last) thread.
  * @active: 1 while a thread has the slot.
+ * @lent, @taken_back: their difference is lent now; what went into quarantine counts as taken back.
  */
 struct lab_lcore_stats {
 	char name[16];

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Labyrinth authors
+#
+# The plug-in's own commands on DPDK's telemetry socket, asked with the packaged dpdk-telemetry.py while
+# testpmd runs. Sourced after forward.sh.
+# shellcheck shell=bash disable=SC2154 # ground.sh and its like define them
+
+# telemetry COMMAND: the answer's line of JSON.
+telemetry() {
+	timeout -k 5 10 dpdk-telemetry.py -f "lab-$$-telemetry" <<<"$1" 2>&1 | grep -F "\"$1\"" | grep -v '"pid"'
+}
+
+telemetry_run() {
+	local title="telemetry: /labyrinth/list" log answer status=0
+
+	log=$(pmd_log telemetry)
+	skipped "$title" net_null dpdk-telemetry.py && return
+	if ! pmd_start telemetry - "${plug[@]}" "${null_ports[@]}" --lcores "$lcores_ab" -m 128 \
+		-- "${mbufs[@]}"; then
+		not_ok "$title" "$log"
+	else
+		pmd_say telemetry start
+		expect "telemetry: testpmd answers" "$log" test "$(telemetry /ethdev/list)"
+		if telemetry / | grep -qF '"/labyrinth/list"'; then
+			answer=$(telemetry /labyrinth/list)
+			say "# $answer"
+			expect "$title names a pool" "$log" grep -q mb_pool_0 <<<"$answer"
+		else
+			skip "$title" "mempool ops $ops offer no telemetry"
+		fi
+		pmd_stop telemetry || true
+	fi
+	pmd_end telemetry || status=$?
+	expect "telemetry: testpmd ends with status 0" "$log" test "$status" -eq 0
+}

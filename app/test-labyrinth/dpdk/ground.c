@@ -76,7 +76,8 @@ static void find_cpu(void)
 
 int ground_init(int argc, char **argv, unsigned seconds)
 {
-	char *args[ARGS_MAX + 8], huge[] = "--huge-dir=" HUGE_DIR, quiet[] = "--no-telemetry";
+	char *args[ARGS_MAX + 8] = {NULL}, huge[] = "--huge-dir=" HUGE_DIR,
+			      quiet[] = "--no-telemetry";
 	char file_prefix[80], why[160];
 	int n = 0, own = 0;
 

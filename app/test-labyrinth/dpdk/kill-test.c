@@ -50,8 +50,8 @@ static void burst(struct worker *w)
 	if (rte_pktmbuf_alloc_bulk(w->mp, m, n))
 		return;
 	keep = (unsigned)dice_below(&w->dice, RTE_MIN(n, KEPT - w->n) + 1);
-	memcpy(w->kept + w->n, m, keep * sizeof(*m));
-	w->n += keep;
+	for (unsigned i = 0; i < keep; i++)
+		w->kept[w->n++] = m[i];
 	rte_pktmbuf_free_bulk(m + keep, n - keep);
 	if (w->n > KEPT / 2 + HELD || dice_below(&w->dice, 8) == 0) {
 		unsigned put = (unsigned)dice_below(&w->dice, w->n > HELD ? w->n - HELD + 1 : 1);

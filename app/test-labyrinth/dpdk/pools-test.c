@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -258,9 +259,7 @@ static void test_errors(void)
 /* ---- what is left ---- */
 
 struct left {
-	size_t heap, heap_blocks;
-	uint64_t huge;
-	unsigned files, threads, lists;
+	uint64_t heap, heap_blocks, huge, files, threads, lists;
 };
 
 static unsigned entries(const char *path)
@@ -277,7 +276,7 @@ static unsigned entries(const char *path)
 
 static int count_list(const struct rte_memseg_list *list, void *n)
 {
-	++*(unsigned *)n;
+	++*(uint64_t *)n;
 	return 0;
 }
 
@@ -321,11 +320,13 @@ static void test_leaks(const struct kind *k)
 	after = look();
 	check(!failed, k, "made and freed 50 times");
 	if (!check(memcmp(&before, &after, sizeof(after)) == 0, k, "nothing is left of that"))
-		tap_note("heap %zu -> %zu in %zu -> %zu pieces, hugepages %lu -> %lu KiB, files %u "
-			 "-> %u, threads %u -> %u, lists of EAL's %u -> %u",
-			 before.heap, after.heap, before.heap_blocks, after.heap_blocks,
-			 (long)before.huge, (long)after.huge, before.files, after.files,
-			 before.threads, after.threads, before.lists, after.lists);
+		tap_note("before: heap %" PRIu64 " in %" PRIu64 " pieces, hugepages %" PRIu64
+			 " KiB, files %" PRIu64 ", threads %" PRIu64 ", lists of EAL's %" PRIu64
+			 "; after: %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64
+			 ", %" PRIu64,
+			 before.heap, before.heap_blocks, before.huge, before.files, before.threads,
+			 before.lists, after.heap, after.heap_blocks, after.huge, after.files,
+			 after.threads, after.lists);
 }
 
 /* In a process of its own: a crash is not the end of the others. */

@@ -246,7 +246,7 @@ static void test_errors(void)
 		       "a NUMA node that the machine has not");
 	}
 	/* not of EAL's, which would take all hugepages before it gives up */
-	tap_ok(fails(lab_rte_mempool_create("x", 1u << 28, 0, SOCKET_ID_ANY, 0), ENOMEM, "x"),
+	tap_ok(fails(lab_rte_mempool_create("x", 1u << 28, 256, SOCKET_ID_ANY, 0), ENOMEM, "x"),
 	       "more memory than there is");
 	tap_ok(mp && census_whole(mp) && lab_rte_mempool_free(mp) == 0,
 	       "the mempool whose name was asked for is whole");

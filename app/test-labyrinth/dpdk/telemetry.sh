@@ -11,7 +11,7 @@ telemetry() {
 }
 
 telemetry_run() {
-	local title="telemetry: /labyrinth/list" log answer status=0
+	local title="telemetry: /labyrinth/list" log answer part status=0
 
 	log=$(pmd_log telemetry)
 	skipped "$title" net_null dpdk-telemetry.py && return
@@ -25,6 +25,11 @@ telemetry_run() {
 			answer=$(telemetry /labyrinth/list)
 			say "# $answer"
 			expect "$title names a pool" "$log" grep -q mb_pool_0 <<<"$answer"
+			for part in pool,mb_pool_0:allocs lcores,mb_pool_0:refilled owners,mb_pool_0:held leaks,mb_pool_0:leaks; do
+				expect "telemetry: /labyrinth/${part%:*}" "$log" grep -q "\"${part#*:}\"" \
+					<<<"$(timeout -k 5 10 dpdk-telemetry.py -f "lab-$$-telemetry" <<<"/labyrinth/${part%:*}" 2>&1 |
+						sed 's|/labyrinth/||g')"
+			done
 		else
 			skip "$title" "mempool ops $ops offer no telemetry"
 		fi

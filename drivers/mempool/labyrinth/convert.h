@@ -13,7 +13,7 @@
  * struct converters - the loops.
  * @frames: the frames (of a pool that begins at @base) that stand for @objects. Return: 1; or 0 if
  *	any of the objects is none of the run's.
- * @objects: the reverse, and @turned: into the reverse order. Not in place.
+ * @objects: the reverse, also in place; @turned: into the reverse order, not in place.
  */
 struct converters {
 	int (*frames)(const struct objects *o, const char *base, void **frames,

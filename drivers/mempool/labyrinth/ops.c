@@ -139,10 +139,21 @@ static __attribute__((noinline)) int enqueue_many(struct common *common, struct 
 						  void *const *objects, unsigned n)
 {
 	void *frames[STEP];
+	int err = 0;
 
-	if (unlikely(n > STEP || !convert.frames(&common->objects, pool->base, frames, objects, n)))
-		return enqueue_any(common, objects, n);
-	return lab_free_bulk(pool, frames, n);
+	while (n) {
+		unsigned step = RTE_MIN(n, (unsigned)STEP);
+		int refused;
+
+		if (likely(convert.frames(&common->objects, pool->base, frames, objects, step)))
+			refused = lab_free_bulk(pool, frames, step);
+		else
+			refused = enqueue_any(common, objects, step);
+		err = err ? err : refused;
+		objects += step;
+		n -= step;
+	}
+	return err;
 }
 
 static int lab_mempool_enqueue(struct rte_mempool *mp, void *const *objects, unsigned n)
@@ -185,7 +196,8 @@ static __attribute__((noinline)) int dequeue_any(struct rte_mempool *mp, void **
 	struct lab_pool *pool = ready(common);
 	int err;
 
-	/* Before anything is written: who asks for so many has no room for them. */
+	/* Before anything is written, here and in dequeue_most(): who asks for so many has no room
+	 * for them. */
 	if (n > common->objects.count)
 		return -ENOBUFS;
 	err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
@@ -193,6 +205,20 @@ static __attribute__((noinline)) int dequeue_any(struct rte_mempool *mp, void **
 	if (err)
 		return err == -ENOMEM ? -ENOBUFS : err;
 	to_objects(common, pool, objects, n);
+	if (is_cache(mp, objects))
+		turn_round(objects, n);
+	return 0;
+}
+
+/* More than fit on the stack, in place. */
+static int dequeue_most(struct rte_mempool *mp, struct lab_pool *pool, void **objects, unsigned n)
+{
+	const struct objects *o = &common_of(mp)->objects;
+	int err = n > o->count ? -ENOMEM : lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC);
+
+	if (unlikely(err))
+		return err == -ENOMEM ? -ENOBUFS : err;
+	convert.objects(o, pool->base, objects, objects, n);
 	if (is_cache(mp, objects))
 		turn_round(objects, n);
 	return 0;
@@ -206,7 +232,7 @@ static __attribute__((noinline)) int dequeue_many(struct rte_mempool *mp, struct
 	int err;
 
 	if (unlikely(n > STEP))
-		return dequeue_any(mp, objects, n);
+		return dequeue_most(mp, pool, objects, n);
 	err = lab_alloc_bulk(pool, frames, n, LAB_GFP_ATOMIC);
 	if (unlikely(err))
 		return err == -ENOMEM ? -ENOBUFS : err;

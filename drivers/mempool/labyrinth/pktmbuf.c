@@ -49,9 +49,8 @@ static int check(const struct wanted *w)
 	if (!w->name || w->n == 0)
 		return lab_fail(EINVAL, "a mempool needs a name and a number of objects");
 	if (strlen(w->name) >= RTE_MEMPOOL_NAMESIZE)
-		return lab_fail(ENAMETOOLONG,
-				"mempool '%s': its name has more than %d characters", w->name,
-				(int)RTE_MEMPOOL_NAMESIZE - 1);
+		return lab_fail(ENAMETOOLONG, "mempool '%s': its name has more than %d characters",
+				w->name, (int)RTE_MEMPOOL_NAMESIZE - 1);
 	if (w->flags & ~(unsigned)(LAB_RTE_EAL_MEMORY | LAB_RTE_FALLBACK))
 		return lab_fail(EINVAL,
 				"mempool '%s': flags is 0x%x, of which only LAB_RTE_EAL_MEMORY and "

@@ -1167,3 +1167,32 @@ Test(share, a_child_keeps_no_dead_parent_alive)
 	end_whole(pool);
 	shared_end();
 }
+
+/* ---- a program that just ends ---- */
+
+static void ends(void *unused)
+{
+	(void)unused;
+	CHILD_EXPECT(attach_as("shared") != NULL);
+	exit(0);
+}
+
+static void founds_and_ends(void *unused)
+{
+	(void)unused;
+	shared_pool(0);
+	exit(0);
+}
+
+Test(share, an_end_without_destruction_leaves_no_files)
+{
+	struct lab_pool *pool = shared_pool(0);
+
+	/* One of several does not take the name away from the others. */
+	elsewhere(ends);
+	lab_pool_reap(pool);
+	elsewhere(ends);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	elsewhere(founds_and_ends);
+	shared_end();
+}

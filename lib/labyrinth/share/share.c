@@ -113,3 +113,20 @@ int64_t lab_share_leave(struct lab_pool_priv *priv, void (*on_held)(const struct
 	lab_arena_after_fork();
 	return held;
 }
+
+/* A program that ends without destroying its pools leaves no file behind that nobody else has. The
+ * pools themselves are not touched: other threads may still be using them. */
+__attribute__((destructor)) static void let_names_go(void)
+{
+	struct lab_pool *pool[LAB_MAX_POOLS];
+	unsigned n = lab_lcore_pools(pool);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct lab_pool_priv *priv = pool[i]->priv;
+		int fd = priv->fd[LAB_FD_NAME];
+
+		priv->fd[LAB_FD_NAME] = -1;
+		if (fd >= 0)
+			lab_name_leave(priv->dir, priv->name, fd);
+	}
+}

@@ -11,14 +11,18 @@
  * A flush fills an empty magazine, or, as a drain does, one that is partly filled.
  *
  * In the end: each frame is in one place, listed once, as its byte says; and the counters say how many
- * are in the depot. With -DFOREVER, for cycles without progress: whatever the others do, and if they
- * are killed, some call always ends. -DBOTH: the other lcore may be killed too, at the end of one of its
- * calls or in the middle, and stays so. -DBUG: a flush marks the frames as the depot's before its
+ * are in the depot. With -DFOREVER, for cycles without progress: the lcore goes on until it is killed,
+ * and some call always ends. -DBUG: a flush marks the frames as the depot's before its
  * magazine lists them. -DBUG2: a reaper believes that an unfinished flush had begun with nothing in its
  * magazine.
  */
+#ifdef FOREVER
+#define FRAMES 2
+#define MAGS   4
+#else
 #define FRAMES 3
 #define MAGS   5
+#endif
 #define CAP    2 /* of a magazine */
 #define ROOM   4 /* of a cache */
 #define VICTIM 0
@@ -53,6 +57,12 @@ byte crashes;
 
 #define OBJ(l, i)  objs[(l) * ROOM + (i)]
 #define ITEM(m, i) item[(m) * CAP + (i)]
+/* Without an end the counters would make endlessly many states. */
+#ifdef FOREVER
+#define COUNTED(x) 0
+#else
+#define COUNTED(x) (x)
+#endif
 #define IN_DEPOT(m) (where[m] == FULL || where[m] == PARTIAL)
 
 /* After any step a mortal process may be gone. The reaper begins anew, once. */
@@ -93,7 +103,7 @@ inline refill(l)
 	fi;
 	if
 	:: m < MAGS ->
-		atomic { after[l] = refilled[l] + count[m]; OR_DIE }
+		atomic { after[l] = COUNTED(refilled[l] + count[m]); OR_DIE }
 		atomic { moving[l] = IN + m + 1; OR_DIE }
 		i = 0;
 		do
@@ -102,7 +112,7 @@ inline refill(l)
 		od;
 		atomic { foreign[l] = loose[l] + count[m]; OR_DIE }
 		atomic { loose[l] = loose[l] + count[m]; OR_DIE }
-		atomic { refilled[l] = after[l]; OR_DIE }
+		atomic { refilled[l] = COUNTED(after[l]); OR_DIE }
 		atomic { count[m] = 0; OR_DIE }
 		atomic { moving[l] = NOTHING; OR_DIE }
 		atomic { where[m] = EMPTY; OR_DIE }
@@ -140,7 +150,7 @@ inline flush(l, partial)
 	assert(m < MAGS && count[m] < CAP);
 	first = count[m];
 	atomic { had[l] = first; OR_DIE }
-	atomic { after[l] = flushed[l]; OR_DIE }
+	atomic { after[l] = COUNTED(flushed[l]); OR_DIE }
 	atomic { moving[l] = m + 1; OR_DIE }
 	n = (loose[l] < CAP - first -> loose[l] : CAP - first);
 	i = 0;
@@ -163,9 +173,9 @@ inline flush(l, partial)
 	od;
 	atomic { foreign[l] = (foreign[l] > n -> foreign[l] - n : 0); OR_DIE }
 	atomic { loose[l] = loose[l] - n; OR_DIE }
-	atomic { after[l] = flushed[l] + n; OR_DIE }
+	atomic { after[l] = COUNTED(flushed[l] + n); OR_DIE }
 	atomic { where[m] = (count[m] == CAP -> FULL : PARTIAL); OR_DIE }
-	atomic { flushed[l] = after[l]; OR_DIE }
+	atomic { flushed[l] = COUNTED(after[l]); OR_DIE }
 	atomic { moving[l] = NOTHING; OR_DIE }
 }
 
@@ -204,11 +214,12 @@ inline release(l)
 inline work(l, most)
 {
 	do
-#ifdef FOREVER
-	:: true ->
-#else
 	:: calls == most -> break
 	:: calls < most ->
+#ifdef FOREVER
+		/* The victim goes on without end. */
+		calls = (l == VICTIM -> 0 : calls + 1);
+#else
 		calls++;
 #endif
 		if
@@ -218,7 +229,9 @@ inline work(l, most)
 		:: loose[l] >= CAP -> flush(l, false)
 		/* One of a drain's. */
 		:: loose[l] > 0 -> flush(l, true)
-		fi
+		fi;
+progress:
+		skip
 	od
 }
 
@@ -262,21 +275,21 @@ inline name(frame)
 inline finish_counting()
 {
 	if
-	:: moving[VICTIM] >= IN -> atomic { refilled[VICTIM] = after[VICTIM]; OR_DIE }
+	:: moving[VICTIM] >= IN -> atomic { refilled[VICTIM] = COUNTED(after[VICTIM]); OR_DIE }
 	:: moving[VICTIM] > 0 && moving[VICTIM] < IN ->
 		m = moving[VICTIM] - 1;
 		if
 		:: where[m] != HAND + VICTIM ->
-			atomic { flushed[VICTIM] = after[VICTIM]; OR_DIE }
+			atomic { flushed[VICTIM] = COUNTED(after[VICTIM]); OR_DIE }
 			atomic { moving[VICTIM] = NOTHING; OR_DIE }
 		:: else ->
 #ifdef BUG2
-			atomic { after[VICTIM] = refilled[VICTIM]; OR_DIE }
+			atomic { after[VICTIM] = COUNTED(refilled[VICTIM]); OR_DIE }
 #else
-			atomic { after[VICTIM] = refilled[VICTIM] + had[VICTIM]; OR_DIE }
+			atomic { after[VICTIM] = COUNTED(refilled[VICTIM] + had[VICTIM]); OR_DIE }
 #endif
 			atomic { moving[VICTIM] = IN + m + 1; OR_DIE }
-			atomic { refilled[VICTIM] = after[VICTIM]; OR_DIE }
+			atomic { refilled[VICTIM] = COUNTED(after[VICTIM]); OR_DIE }
 		fi
 	:: else
 	fi
@@ -286,12 +299,12 @@ inline empty_magazine()
 {
 	if
 	:: count[m] > 0 && moving[VICTIM] != IN + m + 1 ->
-		atomic { after[VICTIM] = refilled[VICTIM] + count[m]; OR_DIE }
+		atomic { after[VICTIM] = COUNTED(refilled[VICTIM] + count[m]); OR_DIE }
 		atomic { moving[VICTIM] = IN + m + 1; OR_DIE }
 	:: else
 	fi;
 	if
-	:: moving[VICTIM] == IN + m + 1 -> atomic { refilled[VICTIM] = after[VICTIM]; OR_DIE }
+	:: moving[VICTIM] == IN + m + 1 -> atomic { refilled[VICTIM] = COUNTED(after[VICTIM]); OR_DIE }
 	:: else
 	fi;
 	i = 0;
@@ -404,12 +417,14 @@ init
 	byte m, i, n, f;
 
 	atomic {
-		/* Two frames in a magazine, one in another. */
-		ITEM(0, 0) = 0;
-		ITEM(0, 1) = 1;
-		count[0] = 2;
-		where[0] = FULL;
-		ITEM(1, 0) = 2;
+		/* The last one in a magazine, the others in another. */
+		do
+		:: f == FRAMES - 1 -> break
+		:: f < FRAMES - 1 -> ITEM(0, f) = f; f++
+		od;
+		count[0] = FRAMES - 1;
+		where[0] = (count[0] == CAP -> FULL : PARTIAL);
+		ITEM(1, 0) = FRAMES - 1;
 		count[1] = 1;
 		where[1] = PARTIAL;
 		run victim();
@@ -435,5 +450,7 @@ init
 			m++
 		od
 	}
+#ifndef FOREVER
 	assert(n + refilled[0] + refilled[1] == FRAMES + flushed[0] + flushed[1])
+#endif
 }

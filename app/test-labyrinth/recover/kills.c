@@ -32,6 +32,7 @@
 #define ALL      (AT_ONCE + LEND_MAX + CREW_MAX * CREW_RING)
 #define NAME     "kills"
 #define MOST_BAD 5u
+#define SPIN_NS  30000000u
 #define PHASE    64u /* steps of one manner, and then of another */
 
 /* A call of a survivor that takes more of the CPU's time than this, and than so many times what it
@@ -490,11 +491,15 @@ static unsigned another(unsigned than, uint64_t *random)
 /* 1 if the slot is seen being reaped, before too long. */
 static int is_being_reaped(const struct lab_process *slot)
 {
-	for (unsigned tries = 0; slot && tries < 2000000; tries++) {
-		uint32_t state = lab_load(&slot->state);
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + SPIN_NS;
 
-		if (state == LAB_PROCESS_LEAVING || state == LAB_PROCESS_FREE)
-			return state == LAB_PROCESS_LEAVING;
+	while (slot && clock_ns(CLOCK_MONOTONIC) < end) {
+		for (unsigned tries = 0; tries < 200; tries++) {
+			uint32_t state = lab_load(&slot->state);
+
+			if (state == LAB_PROCESS_LEAVING || state == LAB_PROCESS_FREE)
+				return state == LAB_PROCESS_LEAVING;
+		}
 	}
 	return 0;
 }
@@ -510,10 +515,10 @@ static int let_them_reap(unsigned victim, struct lab_process *slot, uint64_t *ra
 	for (unsigned i = 0; i < asked && i < 2; i++)
 		__atomic_store_n(&crew->member[i ? another(victim, random) : first].reap, 1,
 				 __ATOMIC_RELEASE);
-	if (asked && random_below(random, 2) && is_being_reaped(slot)) {
+	if (asked && random_below(random, 4) && is_being_reaped(slot)) {
 		kill_one(random_below(random, 2) ? first : another(victim, random));
 		seen.second++;
-	} else if (asked && random_below(random, 4) == 0) {
+	} else if (asked && random_below(random, 8) == 0) {
 		usleep(random_below(random, 200));
 		kill_one(first);
 	}

@@ -205,9 +205,12 @@ static unsigned left_bundles(void)
 static void keep(struct album *album, uint64_t instant)
 {
 	unsigned odd = instant % 2 && left_bundles() > 0;
-	uint64_t nth = album->seen[odd]++, most = album->most / 2 + (odd ? 0 : album->most % 2), at;
+	uint64_t nth = album->seen[odd], most = album->most / 2 + (odd ? 0 : album->most % 2), at;
 	struct page *page;
 
+	if (pool->priv->shared->process[VICTIM].state == LAB_PROCESS_FREE)
+		return; /* there is nothing to reap */
+	album->seen[odd]++;
 	at = nth < most ? nth : random_next(&album->random) % (uint32_t)(nth + 1);
 	if (at >= most)
 		return;

@@ -66,7 +66,7 @@ static inline int stepped_prepare(uint32_t flags, uint32_t sample)
 	const struct lab_pool_config config = {.name = "stepped",
 					       .frames = FRAMES,
 					       .page_size = LAB_PAGE_4K,
-					       .cache_frames = CACHE,
+					       .cache_frames = flags & LAB_POOL_EXACT ? 0 : CACHE,
 					       .max_lcores = LCORES,
 					       .sample = sample,
 					       .flags = flags};

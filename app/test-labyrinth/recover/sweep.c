@@ -9,8 +9,8 @@
  * instants on. And once more from these on: one reaps and the survivor works, an instruction here
  *and a few there.
  *
- *	sweep [SEED [PAGES [plain|bound|sampled]]]    PAGES: of how many instants who reaps goes on,
- *						      at most 64
+ *	sweep [SEED [PAGES [plain|bound|sampled|exact]]]    PAGES: of how many instants who reaps
+ *							     goes on, at most 64
  */
 #include <ucontext.h>
 
@@ -355,7 +355,9 @@ int main(int argc, char **argv)
 	uint64_t bad = 0, instants, random = album.random | 1;
 
 	album.most = argc > 2 ? (unsigned)atoi(argv[2]) % (PAGES + 1) : 3;
-	if (!stepped_prepare(strcmp(kind, "bound") == 0 ? LAB_POOL_BOUND : 0,
+	if (!stepped_prepare(strcmp(kind, "bound") == 0   ? LAB_POOL_BOUND
+			     : strcmp(kind, "exact") == 0 ? LAB_POOL_EXACT
+							  : 0,
 			     strcmp(kind, "sampled") == 0 ? 8 : 0)) {
 		printf("Bail out! %s\n", lab_error_text());
 		return EXIT_FAILURE;

@@ -15,6 +15,7 @@
 #include <labyrinth/lab_rte.h>
 #include <labyrinth/labyrinth.h>
 
+#include "errand.h"
 #include "error.h"
 #include "frames.h"
 #include "log.h"
@@ -91,7 +92,7 @@ static int make_pool(struct wanted *w)
 		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
 		config.lcores = side_lcores();
 	}
-	w->frames.pool = side_create_pool(&config, &err);
+	w->frames.pool = errand_create(&config, &err);
 	if (!w->frames.pool)
 		return err;
 	w->n = (unsigned)lab_pool_frames(w->frames.pool);

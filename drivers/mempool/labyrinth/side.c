@@ -17,8 +17,8 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
-#include <rte_memzone.h>
 
+#include "errand.h"
 #include "error.h"
 #include "frames.h"
 #include "log.h"
@@ -33,43 +33,6 @@
 
 struct side sides[SLOTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* ---- slots: taken by whichever process creates a mempool ---- */
-
-static uint32_t *slots(void)
-{
-	const struct rte_memzone *zone = rte_memzone_lookup(SLOTS_ZONE);
-
-	if (!zone)
-		zone = rte_memzone_reserve(SLOTS_ZONE, SLOTS * sizeof(uint32_t), SOCKET_ID_ANY, 0);
-	if (!zone) /* another process was faster */
-		zone = rte_memzone_lookup(SLOTS_ZONE);
-	return zone ? zone->addr : NULL;
-}
-
-static int take_slot(void)
-{
-	uint32_t *taken = slots();
-
-	for (int i = 0; taken && i < SLOTS; i++) {
-		uint32_t expected = 0;
-
-		/* Acquire: see the slot as its last owner left it. */
-		if (__atomic_compare_exchange_n(&taken[i], &expected, 1, 0, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
-			return i;
-	}
-	return -1;
-}
-
-static void give_slot(uint32_t slot)
-{
-	uint32_t *taken = slots();
-
-	/* Release: see take_slot(). */
-	if (taken)
-		__atomic_store_n(&taken[slot], 0, __ATOMIC_RELEASE);
-}
 
 /* ---- what is said of refusals ---- */
 
@@ -113,53 +76,6 @@ void side_on_refusal(struct lab_pool *pool, const struct lab_refusal *refusal, v
 }
 
 /* ---- pools ---- */
-
-/* The keeper's thread takes over the CPUs of the one that starts it, which shall not be an lcore's:
- * so a pool is made, and attached, on a control thread. */
-struct errand {
-	const struct lab_pool_config *create;
-	const struct lab_attach_config *attach;
-	struct lab_pool *pool;
-	int err;
-	char text[512];
-};
-
-static void *run_errand(void *arg)
-{
-	struct errand *errand = arg;
-
-	errand->pool =
-		errand->create ? lab_pool_create(errand->create) : lab_pool_attach(errand->attach);
-	if (!errand->pool) {
-		errand->err = -errno;
-		snprintf(errand->text, sizeof(errand->text), "%s", lab_error_text());
-	}
-	return NULL;
-}
-
-static struct lab_pool *send_errand(struct errand *errand, int *err)
-{
-	pthread_t thread;
-
-	*err = rte_ctrl_thread_create(&thread, "lab-errand", NULL, run_errand, errand);
-	if (*err) {
-		lab_fail(-*err, "no control thread can be made (%s)", rte_strerror(-*err));
-		return NULL;
-	}
-	pthread_join(thread, NULL);
-	*err = errand->err;
-	/* The error was another thread's. */
-	if (*err)
-		lab_fail(-*err, "%s", errand->text);
-	return errand->pool;
-}
-
-struct lab_pool *side_create_pool(const struct lab_pool_config *config, int *err)
-{
-	struct errand errand = {.create = config};
-
-	return send_errand(&errand, err);
-}
 
 /* EAL's run-time configuration is a file that it keeps mapped, unless there is no secondary process
  * to find it (--in-memory, --no-shconf). */
@@ -254,7 +170,7 @@ static struct lab_pool *create_pool(const struct rte_mempool *mp, struct common 
 		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
 		config.lcores = common->lcores;
 	}
-	return side_create_pool(&config, err);
+	return errand_create(&config, err);
 }
 
 static void publish(struct common *common, struct lab_pool *pool)
@@ -295,7 +211,7 @@ static struct lab_pool *get_pool(struct rte_mempool *mp, struct common *common, 
 static int found(struct rte_mempool *mp, struct common *common)
 {
 	uint32_t stride = mp->header_size + mp->elt_size + mp->trailer_size;
-	int slot = take_slot(), err = 0;
+	int slot = slot_take(), err = 0;
 	struct lab_pool *pool;
 
 	if (slot < 0)
@@ -316,7 +232,7 @@ destroy:
 	if (!common->frames)
 		lab_pool_destroy(pool);
 give_slot:
-	give_slot((uint32_t)slot);
+	slot_give((uint32_t)slot);
 	return err;
 }
 
@@ -380,7 +296,7 @@ void side_destroy(struct rte_mempool *mp)
 		lab_pool_destroy(pool);
 	}
 	sides[common->slot].key = 0;
-	give_slot(common->slot);
+	slot_give(common->slot);
 	objects_free(&common->objects);
 	rte_free(common);
 	mp->pool_data = NULL;
@@ -393,7 +309,6 @@ static struct lab_pool *attach(struct common *common)
 					   .flags = LAB_POOL_FALLBACK,
 					   .address = common->memory,
 					   .on_refusal = side_on_refusal};
-	struct errand errand = {.attach = &config};
 	struct lab_pool *pool;
 	int err;
 
@@ -404,7 +319,7 @@ static struct lab_pool *attach(struct common *common)
 		    common->mempool, common->pid);
 		return NULL;
 	}
-	pool = send_errand(&errand, &err);
+	pool = errand_attach(&config, &err);
 	if (!pool)
 		LOG(ERR, "mempool '%s' cannot be used by this process: %s\n", common->mempool,
 		    lab_error_text());

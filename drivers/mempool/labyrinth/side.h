@@ -13,9 +13,7 @@
 #include <labyrinth/labyrinth.h>
 
 #include "objects.h"
-
-/** Mempools at one time; a process can have LAB_MAX_POOLS pools anyway. */
-#define SLOTS 64
+#include "slot.h"
 
 /**
  * struct common - what all processes share of a mempool.
@@ -99,9 +97,5 @@ unsigned side_max_lcores(void);
 /** side_set_cache() - the cache of a mempool of @n objects becomes the pool's: of that size, or
  * none at all (LAB_POOL_EXACT) where none is wanted, or one could hold too much of the mempool. */
 void side_set_cache(struct lab_pool_config *config, unsigned cache_size, unsigned n);
-
-/** side_create_pool() - on a thread of its own, so that the pool's keeper has the CPUs of EAL's
- * control threads, and not an lcore's. Return: NULL with *@err and lab_error_text(). */
-struct lab_pool *side_create_pool(const struct lab_pool_config *config, int *err);
 
 #endif

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * A process is killed while it creates a shared pool, or attaches to one, or leaves it: at each of
- *its system calls, before and behind it (what others see of a pool that is being made are files,
- *sockets and locks), and at random instants. Then a pool of the same name can be created, or
- *attached to, and is whole; and in the end nothing is left in the run-time directory.
+ * its system calls, before and behind it (what others see of a pool that is being made are files,
+ * sockets and locks), and at random instants. Then a pool of the same name can be created, or
+ * attached to, and is whole; and in the end nothing is left in the run-time directory.
  *
  *	founding RANDOM-KILLS [SEED]
  */

@@ -7,7 +7,7 @@
  * the copy is reaped: not a frame may be lost or listed twice. Nobody dies, so that hundreds of
  * thousands of instants take seconds. Then the same with the one that reaps, from some of these
  * instants on. And once more from these on: one reaps and the survivor works, an instruction here
- *and a few there.
+ * and a few there.
  *
  *	sweep [SEED [PAGES [plain|bound|sampled|exact]]]    PAGES: of how many instants who reaps
  *							     goes on, at most 64
@@ -311,10 +311,16 @@ static void on_trap(int number, siginfo_t *info, void *context)
 static void play(int fd)
 {
 	struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+	struct crew_ring ring[2];
 	int good;
 
-	if (mmap(tables, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) != tables)
+	/* Each clone has these as they are when it is made. */
+	memcpy(ring, given, sizeof(ring));
+	if (mmap(tables, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0) != tables ||
+	    mmap(given, sizeof(*given), PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (void *)given)
 		_exit(1);
+	memcpy(given, ring, sizeof(ring));
 	sigaction(SIGTRAP, &action, NULL);
 	SET_FLAGS("orq $0x100, (%%rsp)");
 	stage.first(stage.seed);

@@ -30,7 +30,10 @@ struct survey {
 	uint64_t in_depot;
 };
 
-/* A frame that a list has, and what its state must be. */
+/* For list_frame(): the frame is one of a bundle. No frame's state is that. */
+#define IN_BUNDLE LAB_STATE_BUNDLED
+
+/* A frame that a list has, and what its state must be: @state or @other. */
 static int list_frame(struct survey *s, uint64_t frame, uint8_t state, uint8_t other,
 		      const char *where, unsigned number)
 {
@@ -40,7 +43,10 @@ static int list_frame(struct survey *s, uint64_t frame, uint8_t state, uint8_t o
 		return lab_fail(EUCLEAN, "pool '%s': %s %u lists frame %llu of %llu", s->name,
 				where, number, (unsigned long long)frame,
 				(unsigned long long)s->pool->frames);
-	found = lab_frame_state(s->pool, frame);
+	/* Of a bundle the caller has seen that the frame is in it; any other list has loose frames.
+	 */
+	found = other == IN_BUNDLE ? lab_frame_state(s->pool, frame)
+				   : lab_load(&s->pool->state[frame]);
 	if (found != state && found != other)
 		return lab_fail(EUCLEAN,
 				"pool '%s': %s %u lists frame %llu, whose state is %u and not %u",
@@ -83,7 +89,7 @@ static int list_entry(struct survey *s, uint32_t entry, uint8_t state, const cha
 			return lab_fail(EUCLEAN,
 					"pool '%s': bundle %u lists frame %u, which is not in it",
 					s->name, entry, frame);
-		err = list_frame(s, frame, state, state, where, number);
+		err = list_frame(s, frame, state, IN_BUNDLE, where, number);
 	}
 	return err;
 }

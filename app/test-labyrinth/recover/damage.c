@@ -2,10 +2,10 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Words of a pool's tables are overwritten, as a process that shares them could: in the frame
- * table, the magazines, the maps, the bundles, the slots. Whoever goes on with such a pool, or joins
- * it later, gets refusals and runs out of frames, but does not crash, and gets no address that is
- * not a frame's. lab_pool_validate() finds each byte of the frame table that cannot be right; how
- * many of the other damages it finds is printed.
+ * table, the magazines, the maps, the bundles, the slots. Who goes on with such a pool, or joins it
+ * later, gets refusals and runs out of frames, but does not crash, and gets no address that is not
+ * a frame's. lab_pool_validate() finds each byte of the frame table that cannot be right; of other
+ * damages it is printed how many it finds.
  *
  *	damage ROUNDS [SEED]    0 ROUNDS: one, of a seed that was printed, in this process
  */
@@ -35,12 +35,12 @@
 
 /* 1 where the library checks each number of a bundle's list when it uses it. */
 #ifndef LISTS_ARE_BOUNDED
-#define LISTS_ARE_BOUNDED 0
+#define LISTS_ARE_BOUNDED 1
 #endif
 
 /* 1 where validate compares what a loose list has with the byte itself. */
 #ifndef LISTS_ARE_EXACT
-#define LISTS_ARE_EXACT 0
+#define LISTS_ARE_EXACT 1
 #endif
 
 static struct lab_pool *pool;

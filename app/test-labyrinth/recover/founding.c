@@ -202,7 +202,7 @@ static struct outcome sweep(int (*victim)(void), int (*next)(void), unsigned kil
 			    uint64_t *random)
 {
 	struct outcome outcome = {0};
-	double began = seconds_now();
+	double began;
 	uint32_t most_us;
 
 	for (unsigned nth = 1; outcome.bad < MOST_BAD && kill_at_call(victim, nth); nth++)

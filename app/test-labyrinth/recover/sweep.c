@@ -6,11 +6,13 @@
  * like between its steps. After each instruction the tables are copied, as they would be left, and
  * the copy is reaped: not a frame may be lost or listed twice. Nobody dies, so that hundreds of
  * thousands of instants take seconds. Then the same with the one that reaps, from some of these
- * instants on. And once more from these on: one reaps and the survivor works, an instruction here
- * and a few there.
+ * instants on. And once more from these on: one reaps and the survivor works; after any
+ * instruction of the one, the other does all that it does.
  *
- *	sweep [SEED [PAGES [plain|bound|sampled|exact]]]    PAGES: of how many instants who reaps
- *							     goes on, at most 64
+ *	sweep [SEED [PAGES [plain|bound|sampled|exact [STRIDE]]]]
+ *
+ * PAGES: of how many instants who reaps goes on, at most 64. STRIDE: after every so many-th of its
+ * instructions the other works.
  */
 #include <ucontext.h>
 

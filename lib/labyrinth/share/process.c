@@ -119,6 +119,8 @@ void lab_process_alone(struct lab_pool_priv *priv)
 /* 1 if somebody is just transferring frames to an lcore: see transfer.c. */
 static int is_given_to(const struct lab_pool_priv *priv, unsigned lcore)
 {
+	/* The caller has read that it is nobody's; see announce() in transfer.c. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < priv->max_lcores; i++) {
 		if (lab_load(&priv->cache[i].giving) == lcore)
 			return 1;

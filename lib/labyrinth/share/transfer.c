@@ -119,6 +119,23 @@ static void take_back_from_dead(struct lab_pool *pool, struct lab_cache *c, void
 	}
 }
 
+/*
+ * Say which lcore is given to, and only then rely on its process being there. A fence on either
+ * side: this one stores `giving` and then reads the slot; who joins has read that the lcore is
+ * nobody's, and then reads `giving` (process.c). So either the process is found gone here, or who
+ * joins finds the lcore given to. Return: @state, or 0 if it is gone.
+ */
+static uint8_t announce(const struct lab_pool *pool, struct lab_cache *c, uint8_t state,
+			uint32_t process)
+{
+	lab_store(&c->giving, (uint32_t)state - LAB_MAX_LCORES);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (lab_likely(is_active(process_at(pool, process), process)))
+		return state;
+	lab_store_release(&c->giving, 0u);
+	return 0;
+}
+
 unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *frames, unsigned n)
 {
 	struct lab_cache *c;
@@ -137,13 +154,13 @@ unsigned lab_transfer(struct lab_pool *pool, struct lab_owner to, void *const *f
 		return 0;
 	}
 	state = state_for(pool, c, to, &process);
+	if (state)
+		state = announce(pool, c, state, process);
 	if (!state) {
 		refuse_owner(pool, to);
 		return 0;
 	}
 	self = lab_home_given(lab_pool_self(pool)->id);
-	/* Relaxed: each byte's release (lab_home_put()) orders it before the byte. */
-	lab_store(&c->giving, (uint32_t)state - LAB_MAX_LCORES);
 	while (done < n && pass(pool, c, frames[done], state, self))
 		done++;
 	if (done < n)

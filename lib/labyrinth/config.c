@@ -121,6 +121,9 @@ static int check_owners(struct lab_pool_config *c)
 				"%s is set, which means something in a pool with LAB_POOL_SHARED "
 				"only",
 				c->lcores ? "lcores" : "group");
+	if (c->flags & LAB_POOL_KEEP && !(c->flags & LAB_POOL_COMMON))
+		return lab_fail(EINVAL, "LAB_POOL_KEEP means something in a pool with "
+					"LAB_POOL_COMMON only");
 	if (c->flags & LAB_POOL_COMMON &&
 	    (!(c->flags & LAB_POOL_SHARED) || c->flags & LAB_POOL_BOUND))
 		return lab_fail(EINVAL,

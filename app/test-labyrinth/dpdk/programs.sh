@@ -25,7 +25,7 @@ program() {
 }
 
 programs_alone() {
-	local pool mode
+	local pool
 	program "numbers of objects" objects-test --no-huge -m 64 -l "$cpu_a"
 	program "conversion" convert-test --no-huge -m 64 -l "$cpu_a"
 	for pool in labyrinth frames ring_mp_mc; do
@@ -77,10 +77,10 @@ forward_to_vhost() {
 		--lcores "$lcores_ab" --no-telemetry --vdev="net_virtio_user0,path=$socket" \
 		-- --seconds 4 --eal-memory >"$log" 2>&1 &
 	n=$!
-	children+=($n)
+	children+=("$n")
 	pmd_wait server 'virtio is now ready' 10 || true
 	pmd_say server "start tx_first 4"
-	wait $n || status=$?
+	wait "$n" || status=$?
 	pmd_stop server || true
 	expect "$title: it ends with status 0" "$log" test $status -eq 0
 	n=$(sed -nE 's/.*forwarded ([0-9]+) packets.*/\1/p' "$log")

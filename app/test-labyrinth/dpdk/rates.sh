@@ -10,7 +10,7 @@ rivals=("$ops" ring_mp_mc ring_mt_rts)
 rates_table=$log_dir/dpdk-rates.txt
 samples=$work/samples # lines: ROW|OPS|PACKETS-A-SECOND
 rounds=1 window=0.4 pause=0.2
-[ -z "${LONG-}" ] || { rounds=7 window=1.5 pause=0.5; }
+[ -z "${LONG-}" ] || { rounds=7 window=1.5 pause=0.5 rates_table=$log_dir/dpdk-rates-long.txt; }
 
 # Each row: its title, what it needs, how it is run. testpmd's mempool caches hold 250, and who takes packets
 # also frees them: with caches the ops are idle, without they are asked for each burst.

@@ -9,8 +9,11 @@
 
 #include <labyrinth/lab_pool.h>
 
-/** struct frames - such a pool. */
+#define FRAMES_MAGIC 0x6c61622d6672616dull
+
+/** struct frames - such a pool. @magic: a program's own pool_config has another first word. */
 struct frames {
+	uint64_t magic;
 	struct lab_pool *pool;
 };
 

@@ -39,9 +39,11 @@ uint64_t memory_contiguous(const struct lab_pool *pool, const char *at)
 	return n;
 }
 
-static int is_registered(const void *first)
+static int is_registered(const void *first, size_t bytes)
 {
-	return rte_mem_virt2memseg_list(first) != NULL;
+	const struct rte_memseg_list *list = rte_mem_virt2memseg_list(first);
+
+	return list && list->base_va == first && list->len == bytes;
 }
 
 int memory_register(struct lab_pool *pool)
@@ -56,7 +58,7 @@ int memory_register(struct lab_pool *pool)
 	if (!first)
 		return lab_fail(EINVAL, "pool '%s' has no memory that EAL could know of",
 				lab_pool_name(pool));
-	if (is_registered(first))
+	if (is_registered(first, bytes))
 		return 0;
 	iova = malloc(pages * sizeof(*iova));
 	if (!iova)
@@ -85,8 +87,11 @@ void memory_unregister(struct lab_pool *pool)
 	size_t bytes;
 	void *first = lab_pool_memory(pool, &bytes);
 
-	if (first && is_registered(first))
-		rte_extmem_unregister(first, bytes);
+	if (first && is_registered(first, bytes) && rte_extmem_unregister(first, bytes))
+		LOG(ERR,
+		    "EAL keeps a list of the memory of pool '%s' (%s): a secondary process has it "
+		    "still\n",
+		    lab_pool_name(pool), rte_strerror(rte_errno));
 }
 
 void memory_attach(const struct lab_pool *pool)
@@ -157,6 +162,12 @@ int lab_rte_dma_map(struct lab_pool *pool, struct rte_device *dev)
 		 rte_dev_name(dev), rte_strerror(-err));
 	rte_errno = -err;
 	return err;
+}
+
+void lab_rte_forget(struct lab_pool *pool)
+{
+	if (pool)
+		memory_unregister(pool);
 }
 
 int lab_rte_dma_unmap(struct lab_pool *pool, struct rte_device *dev)

@@ -125,7 +125,8 @@ int objects_add(struct objects *o, uintptr_t from, uintptr_t to, uint32_t most, 
 	if (gap != NO_NUMBER) {
 		n = fitting(o, end_of(o, &o->run[o->runs - 1]) + (uintptr_t)gap * o->stride, to,
 			    most);
-		if (is_worth(n, all) && gap + n <= room)
+		/* What is still to come must find numbers, too. */
+		if (is_worth(n, all) && gap + most <= room)
 			return extend(o, gap, n, first, number);
 	}
 	if (all > room || begin_run(o, from))

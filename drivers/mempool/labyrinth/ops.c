@@ -111,6 +111,15 @@ static inline void *object_of(const struct objects *o, const struct lab_pool *po
 	return (void *)(o->only.base + (offset >> LAB_FRAME_SHIFT) * o->stride);
 }
 
+/* What is refused has been said. Any other reason is not the program's mistake, and mempools ignore
+ * what a put returns. */
+static int put_failed(struct common *common, int err)
+{
+	if (err == -ENOSPC || err == -EPERM || err == -ENOBUFS)
+		side_note_failure(common, "an object could not be put back, and is lost");
+	return err;
+}
+
 /* ---- in ---- */
 
 static __attribute__((noinline)) int enqueue_any(struct common *common, void *const *objects,
@@ -132,7 +141,7 @@ static __attribute__((noinline)) int enqueue_any(struct common *common, void *co
 		objects += step;
 		n -= step;
 	}
-	return err;
+	return err ? put_failed(common, err) : 0;
 }
 
 static __attribute__((noinline)) int enqueue_many(struct common *common, struct lab_pool *pool,
@@ -153,7 +162,7 @@ static __attribute__((noinline)) int enqueue_many(struct common *common, struct 
 		objects += step;
 		n -= step;
 	}
-	return err;
+	return likely(!err) ? 0 : put_failed(common, err);
 }
 
 static int lab_mempool_enqueue(struct rte_mempool *mp, void *const *objects, unsigned n)
@@ -161,16 +170,30 @@ static int lab_mempool_enqueue(struct rte_mempool *mp, void *const *objects, uns
 	struct common *common = common_of(mp);
 	struct lab_pool *pool = simple(common);
 	void *frame;
+	int err;
 
 	if (unlikely(!pool))
 		return enqueue_any(common, objects, n);
 	if (n != 1)
 		return enqueue_many(common, pool, objects, n);
 	frame = frame_of(&common->objects, pool, *objects);
-	return likely(frame != NULL) ? lab_free(pool, frame) : enqueue_any(common, objects, 1);
+	if (unlikely(!frame))
+		return enqueue_any(common, objects, 1);
+	err = lab_free(pool, frame);
+	return likely(!err) ? 0 : put_failed(common, err);
 }
 
 /* ---- out ---- */
+
+/* None left is a normal answer, and has no sentence. */
+static int get_failed(struct common *common, int err)
+{
+	if (err == -ENOMEM)
+		return -ENOBUFS;
+	if (err != -ENOBUFS)
+		side_note_failure(common, "no object can be had");
+	return err;
+}
 
 /* DPDK's own cache, which all calls pass through, hands objects on in the reverse order. Groups of
  * frames are known by their order, so they are turned round once more. */
@@ -203,7 +226,7 @@ static __attribute__((noinline)) int dequeue_any(struct rte_mempool *mp, void **
 	err = pool ? lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC) : -ENODEV;
 
 	if (err)
-		return err == -ENOMEM ? -ENOBUFS : err;
+		return get_failed(common, err);
 	to_objects(common, pool, objects, n);
 	if (is_cache(mp, objects))
 		turn_round(objects, n);
@@ -217,7 +240,7 @@ static int dequeue_most(struct rte_mempool *mp, struct lab_pool *pool, void **ob
 	int err = n > o->count ? -ENOMEM : lab_alloc_bulk(pool, objects, n, LAB_GFP_ATOMIC);
 
 	if (unlikely(err))
-		return err == -ENOMEM ? -ENOBUFS : err;
+		return get_failed(common_of(mp), err);
 	convert.objects(o, pool->base, objects, objects, n);
 	if (is_cache(mp, objects))
 		turn_round(objects, n);
@@ -235,7 +258,7 @@ static __attribute__((noinline)) int dequeue_many(struct rte_mempool *mp, struct
 		return dequeue_most(mp, pool, objects, n);
 	err = lab_alloc_bulk(pool, frames, n, LAB_GFP_ATOMIC);
 	if (unlikely(err))
-		return err == -ENOMEM ? -ENOBUFS : err;
+		return get_failed(common_of(mp), err);
 	if (is_cache(mp, objects))
 		convert.turned(o, pool->base, objects, frames, n);
 	else
@@ -255,14 +278,15 @@ static int lab_mempool_dequeue(struct rte_mempool *mp, void **objects, unsigned 
 		return dequeue_many(mp, pool, objects, n);
 	frame = lab_alloc(pool, LAB_GFP_ATOMIC);
 	if (unlikely(!frame))
-		return -ENOBUFS;
+		return lab_lcore_id(pool) ? -ENOBUFS : get_failed(common, -ENOSPC);
 	*objects = object_of(&common->objects, pool, frame);
 	return 0;
 }
 
 static unsigned lab_mempool_count(const struct rte_mempool *mp)
 {
-	struct lab_pool *pool = side_pool(common_of(mp));
+	/* NULL: it has not been populated yet. */
+	struct lab_pool *pool = mp->pool_data ? side_pool(common_of(mp)) : NULL;
 	struct lab_pool_stats stats;
 
 	if (!pool)
@@ -313,6 +337,9 @@ static int lab_mempool_populate(struct rte_mempool *mp, unsigned most, void *chu
 	/* Frames have been there since their pool was made. */
 	if (n > 0 && !common->frames)
 		err = lab_numbers_add(pool, number, (uint32_t)n);
+	/* So that no call on the data path has to, unless more comes later. */
+	if (n > 0 && !err && (unsigned)n == most)
+		objects_settle(&common->objects);
 	if (n < 0 || err) {
 		LOG(ERR, "mempool '%s' cannot be populated: %s\n", mp->name,
 		    err ? lab_error_text() : "no number is left for its objects");

@@ -4,6 +4,7 @@
  * Mempools whose objects are exactly one frame each.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <rte_common.h>
@@ -84,28 +85,35 @@ static int make_pool(struct wanted *w)
 	int err;
 
 	side_set_cache(&config, w->cache_size, w->n);
+	w->frames.magic = FRAMES_MAGIC;
 	if (rte_eal_iova_mode() == RTE_IOVA_VA)
 		config.flags |= LAB_POOL_IOVA_VA;
 	if (side_shares()) {
 		side_pool_name(w->name, shared);
 		config.name = shared;
-		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
+		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON | side_keep();
 		config.lcores = side_lcores();
 	}
 	w->frames.pool = errand_create(&config, &err);
 	if (!w->frames.pool)
 		return err;
 	w->n = (unsigned)lab_pool_frames(w->frames.pool);
-	err = memory_register(w->frames.pool);
-	if (err)
-		lab_pool_destroy(w->frames.pool);
-	return err;
+	/* What fails from here on is undone by who called, with the pool. */
+	return memory_register(w->frames.pool);
 }
 
 static void destroy_pool(struct lab_pool *pool)
 {
+	char text[256];
+
+	/* The reason why is the caller's to read. */
+	snprintf(text, sizeof(text), "%s", lab_error_text());
 	memory_unregister(pool);
-	lab_pool_destroy(pool);
+	side_hold();
+	if (lab_pool_destroy(pool) < 0)
+		LOG(ERR, "a mempool's memory stays: %s\n", lab_error_text());
+	side_let_go();
+	lab_fail(0, "%s", text);
 }
 
 /* In pieces that are contiguous for a device. */
@@ -186,7 +194,7 @@ static struct rte_mempool *create(struct wanted *w)
 		mp = make_mempool(w);
 		err = mp ? 0 : -errno;
 	}
-	if (err && w->frames.pool && !mp)
+	if (err && w->frames.pool)
 		destroy_pool(w->frames.pool);
 	if (err)
 		rte_errno = -err;

@@ -27,7 +27,7 @@
 
 /* Lcores beside EAL's: for threads that EAL does not know. */
 #define SPARE_LCORES  8
-#define SHARED_LCORES 64
+#define SHARED_LCORES LAB_MAX_LCORES
 
 #define SLOTS_ZONE    "labyrinth_slots"
 
@@ -35,6 +35,16 @@ struct side sides[SLOTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- what is said of refusals ---- */
+
+void side_hold(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void side_let_go(void)
+{
+	pthread_mutex_unlock(&lock);
+}
 
 static struct common *common_of_pool(const struct lab_pool *pool)
 {
@@ -60,6 +70,12 @@ void side_note_foreign(struct common *common, const void *object)
 	if (is_said(common))
 		LOG(ERR, "mempool '%s': %p was given back, and is none of its objects\n",
 		    common->mempool, object);
+}
+
+void side_note_failure(struct common *common, const char *what)
+{
+	if (is_said(common))
+		LOG(ERR, "mempool '%s': %s: %s\n", common->mempool, what, lab_error_text());
 }
 
 void side_on_refusal(struct lab_pool *pool, const struct lab_refusal *refusal, void *unused)
@@ -141,10 +157,20 @@ void side_set_cache(struct lab_pool_config *config, unsigned cache_size, unsigne
 {
 	unsigned frames = RTE_MIN((cache_size + 63) / 64 * 64, (unsigned)LAB_CACHE_MAX);
 
-	if (frames == 0 || frames * 3 / 2 > n)
-		config->flags |= LAB_POOL_EXACT;
-	else
+	/* All lcores' caches together must not be able to hold all there is. */
+	while (frames && frames * 3 / 2 * rte_lcore_count() > n)
+		frames -= 64;
+	if (frames)
 		config->cache_frames = frames;
+	else
+		config->flags |= LAB_POOL_EXACT;
+}
+
+uint32_t side_keep(void)
+{
+	const char *wanted = getenv("LABYRINTH_DPDK_KEEP");
+
+	return wanted && strcmp(wanted, "1") == 0 ? LAB_POOL_KEEP : 0;
 }
 
 /* For every object, and for the places across the borders of hugepages. */
@@ -167,7 +193,7 @@ static struct lab_pool *create_pool(const struct rte_mempool *mp, struct common 
 
 	side_set_cache(&config, mp->cache_size, mp->size);
 	if (common->pool[0]) {
-		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON;
+		config.flags |= LAB_POOL_SHARED | LAB_POOL_COMMON | side_keep();
 		config.lcores = common->lcores;
 	}
 	return errand_create(&config, err);
@@ -179,6 +205,7 @@ static void publish(struct common *common, struct lab_pool *pool)
 
 	side->pool = pool;
 	side->common = common;
+	snprintf(side->mempool, sizeof(side->mempool), "%s", common->mempool);
 	/* Release: see side_pool(). */
 	__atomic_store_n(&side->key, common->key, __ATOMIC_RELEASE);
 }
@@ -190,7 +217,7 @@ static void describe(const struct rte_mempool *mp, struct common *common, uint32
 	common->key = rte_rdtsc() << 6 | slot;
 	common->lcores = side_lcores();
 	snprintf(common->mempool, sizeof(common->mempool), "%s", mp->name);
-	if (side_shares() && !mp->pool_config)
+	if (side_shares())
 		side_pool_name(mp->name, common->pool);
 }
 
@@ -199,12 +226,12 @@ static struct lab_pool *get_pool(struct rte_mempool *mp, struct common *common, 
 {
 	const struct frames *frames = mp->pool_config;
 
-	if (!frames)
+	if (!frames || frames->magic != FRAMES_MAGIC)
 		return create_pool(mp, common, err);
 	common->frames = 1;
 	common->memory = lab_pool_memory(frames->pool, NULL);
-	if (side_shares())
-		snprintf(common->pool, sizeof(common->pool), "%s", lab_pool_name(frames->pool));
+	snprintf(common->pool, sizeof(common->pool), "%s",
+		 side_shares() ? lab_pool_name(frames->pool) : "");
 	return frames->pool;
 }
 
@@ -291,11 +318,14 @@ void side_destroy(struct rte_mempool *mp)
 	struct common *common = common_of(mp);
 	struct lab_pool *pool = side_pool(common);
 
+	/* Nobody who looks for pools, as telemetry does, meets this one from here on. */
+	side_hold();
+	sides[common->slot].key = 0;
 	if (pool && !common->frames) {
 		let_go(pool);
 		lab_pool_destroy(pool);
 	}
-	sides[common->slot].key = 0;
+	side_let_go();
 	slot_give(common->slot);
 	objects_free(&common->objects);
 	rte_free(common);
@@ -305,7 +335,7 @@ void side_destroy(struct rte_mempool *mp)
 static struct lab_pool *attach(struct common *common)
 {
 	struct lab_attach_config config = {.name = common->pool,
-					   .lcores = common->lcores,
+					   .lcores = side_lcores(),
 					   .flags = LAB_POOL_FALLBACK,
 					   .address = common->memory,
 					   .on_refusal = side_on_refusal};

@@ -39,11 +39,13 @@ struct common {
 	char pool[LAB_NAME_MAX];
 };
 
-/** struct side - this process's. @key: of the mempool that it belongs to, or 0. */
+/** struct side - this process's. @key: of the mempool that it belongs to, or 0. @mempool: its name,
+ * which is here even if the mempool has gone. */
 struct side {
 	uint64_t key;
 	struct lab_pool *pool;
 	struct common *common;
+	char mempool[RTE_MEMPOOL_NAMESIZE];
 };
 
 extern struct side sides[SLOTS];
@@ -80,6 +82,17 @@ int side_shares(void);
 /** side_pool_name() - what the pool of a mempool is called, unlike any other: the files that it is
  * found by are called so, for all DPDK programs of the machine. */
 void side_pool_name(const char *mempool, char name[LAB_NAME_MAX]);
+
+/** side_note_failure() - say likewise that objects were lost, or could not be had, for a reason
+ * that is in lab_error_text(). */
+void side_note_failure(struct common *common, const char *what);
+
+/** side_hold(), side_let_go() - no mempool is freed meanwhile. */
+void side_hold(void);
+void side_let_go(void);
+
+/** side_keep() - LAB_POOL_KEEP if the environment asks for it, else 0. */
+uint32_t side_keep(void);
 
 /** side_note_foreign() - say likewise that a pointer was given back that is no object. */
 void side_note_foreign(struct common *common, const void *object);

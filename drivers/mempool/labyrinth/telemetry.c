@@ -8,6 +8,8 @@
  *   /labyrinth/lcores,NAME     by lcore that a thread has, or has had
  *   /labyrinth/owners,NAME     who holds, caches, or was lent how many frames, since when
  *   /labyrinth/leaks,NAME      where held frames were allocated, of a pool that samples
+ *   /labyrinth/reclaim,NAME    lab_reclaim(): who asks for it knows that nobody uses what the dead
+ * held
  *
  * For each, the mempool's name will do, too.
  */
@@ -30,7 +32,7 @@ static const char *mempool_name(const struct lab_pool *pool)
 {
 	for (unsigned i = 0; i < SLOTS; i++) {
 		if (sides[i].key && sides[i].pool == pool)
-			return sides[i].common->mempool;
+			return sides[i].mempool;
 	}
 	return "";
 }
@@ -48,25 +50,38 @@ static struct lab_pool *find(const char *name)
 	return NULL;
 }
 
+/* @then with a pool that stays meanwhile. */
+static int with_pool(const char *name, data_t *d, int (*then)(struct lab_pool *pool, data_t *d))
+{
+	struct lab_pool *pool;
+	int err;
+
+	side_hold();
+	pool = find(name);
+	err = pool ? then(pool, d) : -ENOENT;
+	side_let_go();
+	return err;
+}
+
 static int on_list(const char *cmd __rte_unused, const char *params __rte_unused, data_t *d)
 {
 	struct lab_pool *pools[LAB_MAX_POOLS];
-	unsigned n = lab_pool_each(pools);
+	unsigned n;
 
+	side_hold();
+	n = lab_pool_each(pools);
 	rte_tel_data_start_array(d, RTE_TEL_STRING_VAL);
 	for (unsigned i = 0; i < n; i++)
 		rte_tel_data_add_array_string(d, lab_pool_name(pools[i]));
+	side_let_go();
 	return 0;
 }
 
-static int on_pool(const char *cmd __rte_unused, const char *params, data_t *d)
+static int tell_pool(struct lab_pool *pool, data_t *d)
 {
-	struct lab_pool *pool = find(params);
 	struct lab_pool_stats s;
 	uint64_t refused = 0;
 
-	if (!pool)
-		return -ENOENT;
 	lab_pool_stats(pool, &s);
 	for (unsigned i = 0; i < LAB_REFUSED_KINDS; i++)
 		refused += s.refused[i];
@@ -95,6 +110,11 @@ static int on_pool(const char *cmd __rte_unused, const char *params, data_t *d)
 	return 0;
 }
 
+static int on_pool(const char *cmd __rte_unused, const char *params, data_t *d)
+{
+	return with_pool(params, d, tell_pool);
+}
+
 /* A part of an answer, by a key that no other part has. */
 static data_t *start_part(void)
 {
@@ -105,14 +125,11 @@ static data_t *start_part(void)
 	return part;
 }
 
-static int on_lcores(const char *cmd __rte_unused, const char *params, data_t *d)
+static int tell_lcores(struct lab_pool *pool, data_t *d)
 {
-	struct lab_pool *pool = find(params);
 	struct lab_lcore_stats s;
 	char key[16];
 
-	if (!pool)
-		return -ENOENT;
 	rte_tel_data_start_dict(d);
 	for (unsigned i = 1; i <= lab_pool_max_lcores(pool); i++) {
 		data_t *part;
@@ -136,6 +153,11 @@ static int on_lcores(const char *cmd __rte_unused, const char *params, data_t *d
 	return 0;
 }
 
+static int on_lcores(const char *cmd __rte_unused, const char *params, data_t *d)
+{
+	return with_pool(params, d, tell_lcores);
+}
+
 static void add_holder(data_t *d, const struct lab_holder *h)
 {
 	static const char *const kinds[] = {"none", "process", "lcore", "device"};
@@ -155,11 +177,10 @@ static void add_holder(data_t *d, const struct lab_holder *h)
 	rte_tel_data_add_dict_container(d, key, part, 0);
 }
 
-static int on_owners(const char *cmd __rte_unused, const char *params, data_t *d)
+static int tell_owners(struct lab_pool *pool, data_t *d)
 {
 	struct lab_holder holders[LAB_HOLDERS_MAX];
-	struct lab_pool *pool = find(params);
-	int n = pool ? lab_pool_holders(pool, holders, LAB_HOLDERS_MAX) : -ENOENT;
+	int n = lab_pool_holders(pool, holders, LAB_HOLDERS_MAX);
 
 	if (n < 0)
 		return n;
@@ -169,11 +190,15 @@ static int on_owners(const char *cmd __rte_unused, const char *params, data_t *d
 	return 0;
 }
 
-static int on_leaks(const char *cmd __rte_unused, const char *params, data_t *d)
+static int on_owners(const char *cmd __rte_unused, const char *params, data_t *d)
+{
+	return with_pool(params, d, tell_owners);
+}
+
+static int tell_leaks(struct lab_pool *pool, data_t *d)
 {
 	struct lab_site_stats sites[SITES_MAX];
-	struct lab_pool *pool = find(params);
-	int n = pool ? lab_pool_sites(pool, sites, SITES_MAX) : -ENOENT;
+	int n = lab_pool_sites(pool, sites, SITES_MAX);
 	char key[320];
 
 	if (n < 0)
@@ -196,6 +221,29 @@ static int on_leaks(const char *cmd __rte_unused, const char *params, data_t *d)
 	return 0;
 }
 
+static int on_leaks(const char *cmd __rte_unused, const char *params, data_t *d)
+{
+	return with_pool(params, d, tell_leaks);
+}
+
+static int tell_reclaim(struct lab_pool *pool, data_t *d)
+{
+	int64_t n = lab_reclaim(pool);
+
+	/* The socket's thread needs no cache. */
+	lab_lcore_unregister(pool);
+	if (n < 0)
+		return (int)n;
+	rte_tel_data_start_dict(d);
+	rte_tel_data_add_dict_u64(d, "freed", (uint64_t)n);
+	return 0;
+}
+
+static int on_reclaim(const char *cmd __rte_unused, const char *params, data_t *d)
+{
+	return with_pool(params, d, tell_reclaim);
+}
+
 RTE_INIT(labyrinth_telemetry)
 {
 	rte_telemetry_register_cmd("/labyrinth/list", on_list,
@@ -211,5 +259,8 @@ RTE_INIT(labyrinth_telemetry)
 				   "mempool's");
 	rte_telemetry_register_cmd("/labyrinth/leaks", on_leaks,
 				   "Where held frames were allocated, in a pool that samples. "
+				   "Parameters: a pool's name, or its mempool's");
+	rte_telemetry_register_cmd("/labyrinth/reclaim", on_reclaim,
+				   "Free what dead processes held that nobody uses any more. "
 				   "Parameters: a pool's name, or its mempool's");
 }

@@ -426,7 +426,7 @@ static void free_slot(struct lab_pool *pool, struct lab_process *dead)
 int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int strays)
 {
 	struct lab_shared *shared = pool->priv->shared;
-	int passed = lab_load(&shared->passed) != 0;
+	int passed = lab_load(&shared->passed) || pool->priv->flags & LAB_POOL_KEEP;
 	int64_t frames;
 
 	if (!is_whole(pool, dead))
@@ -462,10 +462,14 @@ int64_t lab_reap_rest(struct lab_pool *pool, struct lab_process *gone, int all)
 {
 	int64_t frames = 0;
 
-	if (all)
+	if (all) {
+		/* Through its own lists: should this process be killed meanwhile, they are looked
+		 * at. */
+		lab_store_release(&gone->state, (uint32_t)LAB_PROCESS_LEAVING);
 		frames = take_named(pool, gone, 0, 1);
-	else if (lab_reap_count_held(pool, gone))
+	} else if (lab_reap_count_held(pool, gone)) {
 		return 0;
+	}
 	if (frames >= 0)
 		free_slot(pool, gone);
 	return frames < 0 ? 0 : frames;

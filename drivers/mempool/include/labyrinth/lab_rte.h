@@ -88,7 +88,8 @@ int64_t lab_rte_mempool_free(struct rte_mempool *mp);
  * that the objects lie in; in others the pool has no memory (lab_numbers.h).
  *
  * In a secondary process this, or any get or put, attaches to a pool of the functions above: before
- * that its memory is not there, so who receives mbufs without having allocated any calls this first.
+ * that its memory is not there, so who receives mbufs without having allocated any calls this
+ * first.
  *
  * Return: the pool, as long as the mempool; or NULL: its ops are others.
  */
@@ -96,8 +97,8 @@ struct lab_pool *lab_rte_mempool_pool(const struct rte_mempool *mp);
 
 /**
  * lab_rte_dma_map() - let a device of DPDK's reach a pool's frames.
- * @pool: one of the program's own, or lab_rte_mempool_pool(). If EAL does not know its memory yet it
- *	is registered. Of a mempool whose objects lie in EAL's memory, nothing is to be done.
+ * @pool: one of the program's own, or lab_rte_mempool_pool(). If EAL does not know its memory yet
+ *it is registered. Of a mempool whose objects lie in EAL's memory, nothing is to be done.
  * @dev: of a port: rte_eth_dev_info.device.
  *
  * Needed for PCI devices behind an IOMMU (vfio-pci). A device whose driver has no such mappings
@@ -110,6 +111,13 @@ int lab_rte_dma_map(struct lab_pool *pool, struct rte_device *dev);
 /** lab_rte_dma_unmap() - the reverse, before the pool or the device goes. */
 int lab_rte_dma_unmap(struct lab_pool *pool, struct rte_device *dev);
 
+/**
+ * lab_rte_forget() - EAL forgets a pool's memory, which lab_rte_dma_map() or
+ * lab_rte_extbufs_create() told it of: before lab_pool_destroy(), and when no device has it mapped.
+ * For pools of the program's own; lab_rte_mempool_free() does it by itself.
+ */
+void lab_rte_forget(struct lab_pool *pool);
+
 /** struct lab_rte_extbufs - frames of a pool that mbufs may have as external buffers. */
 struct lab_rte_extbufs;
 
@@ -118,7 +126,8 @@ struct lab_rte_extbufs;
  * @pool: with memory; EAL is told of that.
  * @name: what the mbufs are called as an owner: a frame is lent to them as to a device.
  *
- * Costs 24 bytes a frame, beside the frames.
+ * Costs 24 bytes a frame, beside the frames. They are this process's own: mbufs that have such
+ * frames are freed here.
  *
  * Return: until lab_rte_extbufs_destroy(); or NULL.
  */

@@ -35,10 +35,12 @@ extern "C" {
  * @LAB_POOL_BOUND: a frame is bound to the lcore that holds it: only that one may free, lend or
  *	transfer it. By default any thread of the process may.
  * @LAB_POOL_EXACT: no lcore has a cache: each frame that is free can be had by any thread at any
- *	time, at some 50 ns a frame. For small pools that several threads share.
+ *	time, for some atomic operations a frame. For small pools that several threads share.
  * @LAB_POOL_COMMON: of a shared pool: any of its processes may free what any of them holds, for
  *	programs whose processes pass frames on without lab_transfer(). See lab_share.h for what
  *	that means when one dies. There are no bundles.
+ * @LAB_POOL_KEEP: of a common pool: leave alone what a dead process held from the beginning, not
+ *only once a process has freed another's frame.
  * @LAB_POOL_NUMBERS: the pool has no memory. It hands out numbers, for objects that lie elsewhere:
  *	see lab_numbers.h.
  */
@@ -52,7 +54,8 @@ enum lab_pool_flags {
 	LAB_POOL_NUMBERS = 1 << 6,
 	LAB_POOL_EXACT = 1 << 7,
 	LAB_POOL_COMMON = 1 << 8,
-	LAB_POOL_KNOWN = (1 << 9) - 1,
+	LAB_POOL_KEEP = 1 << 9,
+	LAB_POOL_KNOWN = (1 << 10) - 1,
 };
 
 /**

@@ -46,10 +46,11 @@ static struct lab_rte_extbufs *fail(int err)
 struct lab_rte_extbufs *lab_rte_extbufs_create(struct lab_pool *pool, const char *name)
 {
 	struct lab_rte_extbufs *x;
-	int err = pool && name
-			  ? memory_register(pool)
-			  : lab_fail(EINVAL, "lab_rte_extbufs_create() needs a pool and a name");
+	int err;
 
+	if (!pool || !name)
+		return fail(lab_fail(EINVAL, "lab_rte_extbufs_create() needs a pool and a name"));
+	err = memory_register(pool);
 	if (err)
 		return fail(err);
 	x = calloc(1, sizeof(*x));

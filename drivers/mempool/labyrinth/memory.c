@@ -137,16 +137,23 @@ static int map_parts(const struct lab_pool *pool, struct rte_device *dev, map_fn
 	return 0;
 }
 
+static int refuse(const char *call)
+{
+	rte_errno = EINVAL;
+	return lab_fail(EINVAL, "%s() needs a pool and a device", call);
+}
+
 int lab_rte_dma_map(struct lab_pool *pool, struct rte_device *dev)
 {
 	size_t bytes = 0, done = 0, undone;
-	int err = pool && dev ? 0 : lab_fail(EINVAL, "lab_rte_dma_map() needs a pool and a device");
+	int err;
 
+	if (!pool || !dev)
+		return refuse("lab_rte_dma_map");
 	/* Objects in EAL's memory: EAL has it mapped. */
-	if (!err && !lab_pool_memory(pool, NULL))
+	if (!lab_pool_memory(pool, NULL))
 		return 0;
-	if (!err)
-		err = memory_register(pool);
+	err = memory_register(pool);
 	if (err) {
 		rte_errno = -err;
 		return err;
@@ -175,10 +182,8 @@ int lab_rte_dma_unmap(struct lab_pool *pool, struct rte_device *dev)
 	size_t bytes = 0, done = 0;
 	int err;
 
-	if (!pool || !dev) {
-		rte_errno = EINVAL;
-		return lab_fail(EINVAL, "lab_rte_dma_unmap() needs a pool and a device");
-	}
+	if (!pool || !dev)
+		return refuse("lab_rte_dma_unmap");
 	lab_pool_memory(pool, &bytes);
 	err = map_parts(pool, dev, rte_dev_dma_unmap, bytes, &done);
 	return err == -ENOTSUP && done == 0 ? 0 : err;

@@ -289,8 +289,13 @@ static void set_aside_caches(struct rte_mempool *mp, const struct common *common
 int side_create(struct rte_mempool *mp)
 {
 	struct common *common = rte_zmalloc_socket("labyrinth", sizeof(*common), 64, mp->socket_id);
-	int err = common ? found(mp, common) : lab_fail(ENOMEM, "EAL has no memory left for it");
+	int err;
 
+	if (!common) {
+		LOG(ERR, "mempool '%s' cannot be made: EAL has no memory left for it\n", mp->name);
+		return -ENOMEM;
+	}
+	err = found(mp, common);
 	if (err) {
 		LOG(ERR, "mempool '%s' cannot be made: %s\n", mp->name, lab_error_text());
 		rte_free(common);

@@ -20,7 +20,7 @@ ok() {
 not_ok() {
 	cases=$((cases + 1))
 	say "not ok - $1"
-	[ $# -lt 2 ] || { grep -m 20 -E '(^|[^a-z])(error|warning):' "$2" || tail -n 20 "$2"; } | sed 's/^/# /'
+	[ $# -lt 2 ] || { grep -m 20 -E '(^|[^a-z])(error|warning):' "$2" || tail -n 20 "$2"; } | awk '{ print "# " $0 }'
 }
 
 skip() {

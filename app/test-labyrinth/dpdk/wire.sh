@@ -68,6 +68,8 @@ in_background() {
 # ops; without pings beside them a window's last packets may wait for ever.
 wire_udp() {
 	local status=0 i
+	# What the last one said would be taken for this one.
+	rm -f "$work/echo"
 	in_background "$work/echo" ip netns exec "$ns_east" python3 "$dpdk_dir/udp-ends.py" echo 7
 	for ((i = 0; i < 100; i++)); do
 		[ ! -s "$work/echo" ] || break

@@ -11,7 +11,7 @@
 #	pcapng               wants an Ethernet port that captures
 #	ipsec                segmentation fault, with crypto_null
 #	event_inline_ipsec, inline_ipsec, kni    skip themselves: no such device
-# And mempool_perf, which takes far longer than this suite may.
+# And mempool_perf, which takes far longer than this suite may: perf.sh.
 # shellcheck shell=bash disable=SC2154 # ground.sh and its like define them
 
 # Each line: the test, what it needs (or -), its further EAL options.

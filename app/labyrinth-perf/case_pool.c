@@ -12,8 +12,8 @@
  *           hugepages DPDK sets its memory aside at start and populates nothing here.
  *  memory   bytes that the library takes for a pool beside 4096 for each frame, by frame (from
  *           lab_pool_metadata_bytes(), and from the growth of DPDK's heap); and the share of the
- *           pool's frames that are aligned to 4096 bytes (where an object is a frame with its header,
- *           with that).
+ *           pool's frames that are aligned to 4096 bytes (where an object is a frame with its
+ * header, with that).
  */
 #include <errno.h>
 #include <stdio.h>

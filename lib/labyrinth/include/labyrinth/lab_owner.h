@@ -110,8 +110,8 @@ unsigned lab_accept(struct lab_pool *pool, void *const *frames, unsigned n);
  * has not been accepted.
  * @pool: a shared pool.
  *
- * In a pool with LAB_POOL_COMMON also what processes that are gone still hold: the caller knows that
- * nobody uses that any more.
+ * In a pool with LAB_POOL_COMMON also what processes that are gone still hold: the caller knows
+ * that nobody uses that any more.
  *
  * The frames that a killed process had transferred, but had not told of. The caller has accepted
  * all that it was told of by processes that are gone. Reaps the dead first.

@@ -14,10 +14,10 @@
  * known to be reset or gone. Each process has a thread for that, "lab-keeper", which wakes up ten
  * times a second.
  *
- * In a pool with LAB_POOL_COMMON a frame may be with another process than the one that its byte names.
- * As long as no process has freed another's frame, the dead are reaped as above. Once one has, what
- * a dead process held is left alone, because a survivor may be using it: it comes back frame by
- * frame, as it is freed, or with lab_reclaim(). Until then the dead one keeps its lcores.
+ * In a pool with LAB_POOL_COMMON a frame may be with another process than the one that its byte
+ * names. As long as no process has freed another's frame, the dead are reaped as above. Once one
+ * has, what a dead process held is left alone, because a survivor may be using it: it comes back
+ * frame by frame, as it is freed, or with lab_reclaim(). Until then the dead one keeps its lcores.
  *
  * Processes find each other in a run-time directory: $LABYRINTH_RUNTIME_DIR; or /run/labyrinth for
  * root, $XDG_RUNTIME_DIR/labyrinth for others. Those who share a pool trust each other: any of them

@@ -83,7 +83,7 @@ LAB_INLINE int take_block(struct lab_pool *pool, struct lab_cache *c, void **fra
 		if (lab_unlikely(!lab_bundle_is(bundle, c->freed)))
 			return 0;
 		lab_store(&bundle->state, (uint8_t)(c->freed + LAB_MAX_LCORES));
-		lab_lanes_generate_listed(frames, bundle->frame, base);
+		lab_lanes_generate_listed(frames, bundle->frame, base, (uint32_t)pool->frames - 1);
 	} else {
 		uint64_t number = (uint64_t)entry << LAB_BLOCK_SHIFT;
 		lab_lane diff, held = LAB_SPLAT(c->freed + LAB_MAX_LCORES);

@@ -112,8 +112,9 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 				   1);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		/* A bundle's numbers become pointers unseen, when it is handed out: to look there
-		 * would cost each burst a sixth more. */
+		/* Who overwrites a bundle's numbers later gets frames by them all the same, if
+		 * not his own: lab_lanes_generate_listed(). To look there again would cost each
+		 * burst a sixth more. */
 		if (lab_likely(is_sound(pool, mag->item[i])) &&
 		    lab_likely(move_block(pool, mag->item[i], LAB_STATE_DEPOT, c->freed)))
 			c->block[blocks++] = mag->item[i];

@@ -117,12 +117,31 @@ LAB_INLINE void lab_lanes_differ(void *const *frames, lab_lane *out)
 	((__builtin_convertvector(*(const lab_lane32 *)(numbers), lab_lane) << LAB_FRAME_SHIFT) + \
 	 (base))
 
-/** lab_lanes_generate_listed() - the 32 pointers of a bundle. */
-LAB_INLINE void lab_lanes_generate_listed(void **frames, const uint32_t *numbers, uint64_t base)
+/** LAB_LANE32_MIN() - of four numbers each, the smaller. */
+#ifdef __AVX2__
+#define LAB_LANE32_MIN(a, b) ((lab_lane32)_mm_min_epu32((__m128i)(a), (__m128i)(b)))
+#else
+#define LAB_LANE32_MIN(a, b) (((a) & (lab_lane32)((a) < (b))) | ((b) & (lab_lane32)((a) >= (b))))
+#endif
+
+/**
+ * lab_lanes_generate_listed() - the 32 pointers of a bundle.
+ * @most: the last frame's number. The list lies in memory that other processes may write: above
+ *	this, a number is taken for this, so that whatever it says, the pointers are frames'.
+ */
+LAB_INLINE void lab_lanes_generate_listed(void **frames, const uint32_t *numbers, uint64_t base,
+					  uint32_t most)
 {
+	const lab_lane32 last = (lab_lane32){} + most;
+
 #pragma GCC unroll 8
-	for (unsigned i = 0; i < LAB_LANES; i++)
-		*(lab_lane *)(frames + 4 * i) = LAB_LANES_LISTED(numbers + 4 * i, base);
+	for (unsigned i = 0; i < LAB_LANES; i++) {
+		lab_lane32 n = *(const lab_lane32 *)(numbers + 4 * i);
+
+		n = LAB_LANE32_MIN(n, last);
+		*(lab_lane *)(frames + 4 * i) =
+			(__builtin_convertvector(n, lab_lane) << LAB_FRAME_SHIFT) + base;
+	}
 }
 
 /** lab_lanes_differ_listed() - sets bits in @out unless 32 pointers are those of a bundle, in

@@ -42,6 +42,7 @@ static struct lab_pool *pool_with_cache(uint32_t cache_frames, uint32_t flags)
 					 .page_size = LAB_PAGE_4K,
 					 .cache_frames = cache_frames,
 					 .max_lcores = 8,
+					 .reserve = LAB_NONE,
 					 .flags = flags | LAB_POOL_FALLBACK};
 
 	return pool_of(&config);

@@ -40,6 +40,8 @@
 
 /* Frames of the usual test pool: more than one lcore's cache holds, and whole blocks. */
 #define FRAMES 2048u
+/* Those of it that only LAB_GFP_ATOMIC gets: 2 * sqrt(2048), in whole blocks. */
+#define RESERVE 64u
 
 #define FOR_BOTH_MODES(flags) \
 	for (uint32_t flags = 0; flags <= LAB_POOL_UNPROTECTED; flags += LAB_POOL_UNPROTECTED)

@@ -15,8 +15,10 @@
 #include "error.h"
 #include "home.h"
 #include "lcore.h"
+#include "patience.h"
 #include "pool.h"
 #include "refusal.h"
+#include "reserve.h"
 
 static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 {
@@ -24,8 +26,17 @@ static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 		return lab_fail(
 			EINVAL,
 			"allocation from pool '%s' refused: flag 0x%x is not known; known are "
-			"LAB_GFP_ATOMIC, LAB_GFP_EXCLUSIVE and LAB_GFP_ZERO",
+			"LAB_GFP_ATOMIC, LAB_GFP_NOWAIT, LAB_GFP_KERNEL, LAB_GFP_EXCLUSIVE, "
+			"LAB_GFP_ZERO and LAB_GFP_THISNODE",
 			pool->priv->name, gfp & ~LAB_GFP_KNOWN);
+	if (lab_unlikely(lab_gfp_contradicts(gfp)))
+		return lab_fail(
+			EINVAL,
+			"allocation from pool '%s' refused:%s%s%s contradict each other: a caller "
+			"sets one of them",
+			pool->priv->name, gfp & LAB_GFP_ATOMIC ? " LAB_GFP_ATOMIC" : "",
+			gfp & LAB_GFP_NOWAIT ? " LAB_GFP_NOWAIT" : "",
+			gfp & LAB_GFP_KERNEL ? " LAB_GFP_KERNEL" : "");
 	if (lab_unlikely((gfp & LAB_GFP_EXCLUSIVE) && !pool->state && !pool->priv->inherited))
 		return lab_fail(ENOTSUP,
 				"allocation from pool '%s' refused: LAB_GFP_EXCLUSIVE needs a pool "
@@ -54,13 +65,31 @@ static unsigned take_cached(struct lab_pool *pool, struct lab_cache *c, void **f
 	return got;
 }
 
-/* From the cache and then the depot, magazine by magazine. */
-static unsigned take(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
+/* From the cache, and then the depot, magazine by magazine. Who must stay out of the reserve gives
+ * it first what it lacks. */
+static unsigned take_ordinary(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n,
+			      lab_gfp_t gfp)
 {
 	unsigned got = take_cached(pool, c, frames, n);
 
-	while (got < n && !(pool->priv->flags & LAB_POOL_EXACT) && lab_cache_refill(pool, c))
+	while (got < n && !(pool->priv->flags & LAB_POOL_EXACT) && lab_cache_refill(pool, c)) {
+		if (lab_unlikely(c->pressed && gfp & (LAB_GFP_NOWAIT | LAB_GFP_KERNEL)))
+			lab_reserve_top_up(pool, c);
 		got += take_cached(pool, c, frames + got, n - got);
+	}
+	return got;
+}
+
+/* Then, one by one, from the reserve. */
+static unsigned take(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n,
+		     lab_gfp_t gfp)
+{
+	unsigned got = take_ordinary(pool, c, frames, n, gfp);
+
+	if (lab_likely(got == n) || gfp & (LAB_GFP_NOWAIT | LAB_GFP_KERNEL))
+		return got;
+	while (got < n && lab_reserve_refill(pool, c))
+		got += take_cached(pool, c, frames + got, 1);
 	return got;
 }
 
@@ -81,6 +110,8 @@ static int give(struct lab_pool *pool, struct lab_cache *c, void *const *frames,
 		frames += step;
 		n -= step;
 	}
+	if (lab_unlikely(c->pressed))
+		lab_reserve_top_up(pool, c);
 	return 0;
 }
 
@@ -88,6 +119,25 @@ static void zero(void **frames, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		memset(frames[i], 0, LAB_FRAME_SIZE);
+}
+
+/* At least @least frames, up to @n, for one who may sleep. */
+static unsigned take_patiently(struct lab_pool *pool, struct lab_cache *c, void **frames,
+			       unsigned n, unsigned least)
+{
+	struct lab_patience patience = {0};
+	unsigned got;
+
+	lab_patience_prepare(pool);
+	for (;;) {
+		got = take(pool, c, frames, n, LAB_GFP_KERNEL);
+		if (got >= least)
+			return got;
+		/* Not with the first half in hand, while another waits with the second. */
+		give(pool, c, frames, got);
+		if (!lab_patience_lasts(pool, &patience, least))
+			return 0;
+	}
 }
 
 /* `caller`: in the program's code, for a sample. */
@@ -102,7 +152,8 @@ static inline unsigned burst(struct lab_pool *pool, void **frames, unsigned n, l
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return 0;
-	got = take(pool, c, frames, n);
+	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n != 0)
+						 : take(pool, c, frames, n, gfp);
 	lab_cache_count_allocs(c, got);
 	if (lab_unlikely(got < n))
 		lab_store(&c->misses, c->misses + 1);
@@ -140,7 +191,8 @@ int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gf
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return -errno;
-	got = take(pool, c, frames, n);
+	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n)
+						 : take(pool, c, frames, n, gfp);
 	if (lab_unlikely(got < n)) {
 		lab_store(&c->misses, c->misses + 1);
 		give(pool, c, frames, got);

@@ -24,6 +24,7 @@
 #include "lcore.h"
 #include "pool.h"
 #include "refusal.h"
+#include "reserve.h"
 
 static inline uint64_t number_of(const struct lab_pool *pool, const void *frame)
 {
@@ -246,11 +247,13 @@ static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cach
 		frames += step;
 		n -= step;
 	}
+	if (lab_unlikely(c->pressed))
+		lab_reserve_top_up(pool, c);
 	return err;
 }
 
 /* Flags that need no pass over the frames, and no check in an exclusive pool. */
-#define NO_PASS (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE)
+#define NO_PASS (LAB_GFP_ATOMIC | LAB_GFP_NOWAIT | LAB_GFP_THISNODE | LAB_GFP_EXCLUSIVE)
 
 static __attribute__((noinline)) int alloc_any(struct lab_pool *pool, struct lab_cache *c,
 					       void **frames, unsigned n, lab_gfp_t gfp)

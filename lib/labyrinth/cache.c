@@ -143,7 +143,7 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 			lab_hand_set_aside(pool, mag);
 			continue;
 		}
-		lab_hand_begin_refill(pool, c, mag, blocks);
+		lab_hand_begin_refill(pool->depot, c, mag, blocks);
 		if (blocks)
 			refill_blocks(pool, c, mag);
 		else
@@ -308,13 +308,13 @@ static int flush(struct lab_pool *pool, struct lab_cache *c)
 	 * fewer than 2 * capacity = the cache's size in all, and then half the size is free room.
 	 */
 	if (lab_cache_len(c) >= pool->depot->capacity) {
-		lab_hand_begin_flush(pool, c, mag, 0);
+		lab_hand_begin_flush(pool->depot, c, mag, 0);
 		flush_loose(pool, c, mag);
-		lab_hand_end_flush(pool, c, mag, LAB_DEPOT_LOOSE);
+		lab_hand_end_flush(pool->depot, c, mag, LAB_DEPOT_LOOSE);
 	} else {
-		lab_hand_begin_flush(pool, c, mag, 1);
+		lab_hand_begin_flush(pool->depot, c, mag, 1);
 		flush_blocks(pool, c, mag);
-		lab_hand_end_flush(pool, c, mag, LAB_DEPOT_BLOCKS);
+		lab_hand_end_flush(pool->depot, c, mag, LAB_DEPOT_BLOCKS);
 	}
 	return 0;
 }
@@ -353,16 +353,16 @@ void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
 
 	/* Blocks first: one that cannot go whole becomes loose frames. */
 	while (c->blocks && (mag = drain_magazine(pool, c, LAB_DEPOT_BLOCKS_PARTIAL))) {
-		lab_hand_begin_flush(pool, c, mag, 1);
+		lab_hand_begin_flush(pool->depot, c, mag, 1);
 		flush_blocks(pool, c, mag);
-		lab_hand_end_flush(pool, c, mag,
+		lab_hand_end_flush(pool->depot, c, mag,
 				   mag->count == blocks ? LAB_DEPOT_BLOCKS
 							: LAB_DEPOT_BLOCKS_PARTIAL);
 	}
 	while (lab_cache_len(c) && (mag = drain_magazine(pool, c, LAB_DEPOT_LOOSE_PARTIAL))) {
-		lab_hand_begin_flush(pool, c, mag, 0);
+		lab_hand_begin_flush(pool->depot, c, mag, 0);
 		flush_loose(pool, c, mag);
-		lab_hand_end_flush(pool, c, mag,
+		lab_hand_end_flush(pool->depot, c, mag,
 				   mag->count == frames ? LAB_DEPOT_LOOSE
 							: LAB_DEPOT_LOOSE_PARTIAL);
 	}

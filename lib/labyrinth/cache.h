@@ -36,7 +36,9 @@ static inline void lab_cache_own_from_here(struct lab_cache *c)
 /** lab_cache_set_blocks() - likewise for block[]. */
 static inline void lab_cache_set_blocks(struct lab_cache *c, uint32_t blocks)
 {
-	lab_store(&c->loose_max, c->limit - (blocks << LAB_BLOCK_SHIFT));
+	/* 0 for an lcore that is pressed (reserve.h), without a branch. */
+	lab_store(&c->loose_max,
+		  (c->limit - (blocks << LAB_BLOCK_SHIFT)) & ((uint32_t)lab_load(&c->pressed) - 1));
 	lab_store_release(&c->blocks, blocks);
 }
 

@@ -16,14 +16,191 @@
 /* The defaults of max_lcores. In a shared pool for eight processes with the default of lcores. */
 #define PRIVATE_LCORES 32
 #define SHARED_LCORES  (8 * (LAB_SHARE_LCORES + 1))
+/* Of timeout_ms. */
+#define KERNEL_TIMEOUT_MS 1000
+
+int lab_config_breathes(const struct lab_pool_config *c)
+{
+	return (c->min_frames && c->min_frames != c->frames) ||
+	       (c->max_frames && c->max_frames != c->frames);
+}
+
+unsigned lab_config_unit_shift(const struct lab_pool_config *c)
+{
+	size_t page = c->page_size < LAB_PAGE_2M ? LAB_PAGE_2M : c->page_size;
+
+	return (unsigned)__builtin_ctzll(page) - LAB_FRAME_SHIFT;
+}
+
+static uint64_t round_up(const struct lab_pool_config *c, uint64_t frames)
+{
+	/* Ordinary pages are frames, and come in blocks; 0, not completed yet, counts as such. */
+	uint64_t unit = LAB_BLOCK_FRAMES;
+
+	if (c->page_size > LAB_PAGE_4K || lab_config_breathes(c))
+		unit = (uint64_t)1 << lab_config_unit_shift(c);
+	return (frames + unit - 1) / unit * unit;
+}
 
 uint64_t lab_config_round(const struct lab_pool_config *c)
 {
-	/* Ordinary pages are frames, and come in blocks; 0, not completed yet, counts as such. */
-	uint64_t unit =
-		c->page_size <= LAB_PAGE_4K ? LAB_BLOCK_FRAMES : c->page_size >> LAB_FRAME_SHIFT;
+	return round_up(c, c->frames);
+}
 
-	return (c->frames + unit - 1) / unit * unit;
+struct lab_bounds lab_config_bounds(const struct lab_pool_config *c)
+{
+	return (struct lab_bounds){
+		.min = round_up(c, c->min_frames ? c->min_frames : c->frames),
+		.max = round_up(c, c->max_frames ? c->max_frames : c->frames),
+	};
+}
+
+/* ---- watermarks ---- */
+
+static uint64_t square_root(uint64_t n)
+{
+	uint64_t root = 0;
+
+	for (uint64_t bit = (uint64_t)1 << 31; bit; bit >>= 1) {
+		if ((root | bit) * (root | bit) <= n)
+			root |= bit;
+	}
+	return root;
+}
+
+/* As the kernel sets min_free_kbytes: the square root of 16 times the KiB (mm/page_alloc.c,
+ * calculate_min_free_kbytes()), here in frames. */
+static uint64_t scaled(uint64_t frames)
+{
+	uint64_t least =
+		square_root(16 * (frames << (LAB_FRAME_SHIFT - 10))) >> (LAB_FRAME_SHIFT - 10);
+
+	return least < frames / 8 ? least : frames / 8;
+}
+
+#define IS_PERCENT(value) ((value) >> 63 && (value) != LAB_NONE)
+
+static uint64_t count_of(uint64_t value, uint64_t frames, uint64_t otherwise)
+{
+	if (value == LAB_NONE)
+		return 0;
+	if (IS_PERCENT(value))
+		return frames * (value & ~((uint64_t)1 << 63)) / 100;
+	return value ? value : otherwise;
+}
+
+struct lab_marks lab_config_marks(const struct lab_pool_config *c)
+{
+	uint64_t frames = lab_config_round(c), least = scaled(frames), unit;
+	struct lab_marks m;
+
+	unit = lab_config_breathes(c) ? (uint64_t)1 << lab_config_unit_shift(c) : 0;
+	/* Whole blocks, so that whole blocks are left beside it: the default is rounded down. */
+	m.reserve = count_of(c->reserve, frames,
+			     c->flags & (LAB_POOL_EXACT | LAB_POOL_NUMBERS)
+				     ? 0
+				     : least & ~(uint64_t)(LAB_BLOCK_FRAMES - 1));
+	m.reserve = (m.reserve + LAB_BLOCK_FRAMES - 1) & ~(uint64_t)(LAB_BLOCK_FRAMES - 1);
+	m.min = count_of(c->min, frames, least);
+	m.low = count_of(c->low, frames, m.min + m.min / 4 + unit);
+	m.high = count_of(c->high, frames, m.low + m.min / 4 + 2 * unit);
+	return m;
+}
+
+static int check_mark(const char *name, uint64_t value, uint64_t frames)
+{
+	uint64_t most = IS_PERCENT(value) ? 100 : frames;
+	uint64_t given = value & ~((uint64_t)1 << 63);
+
+	if (value == LAB_NONE || given <= most)
+		return 0;
+	return lab_fail(EINVAL, "%s is %" PRIu64 "%s: at most %" PRIu64 "%s", name, given,
+			IS_PERCENT(value) ? " percent" : " frames", most,
+			IS_PERCENT(value) ? "" : ", which the pool has");
+}
+
+static int check_order(const struct lab_marks *m)
+{
+	if (m->min > m->low)
+		return lab_fail(EINVAL,
+				"low is %" PRIu64 " frames and min %" PRIu64
+				": the watermarks are min, low and high in ascending order",
+				m->low, m->min);
+	if (m->low > m->high)
+		return lab_fail(EINVAL,
+				"high is %" PRIu64 " frames and low %" PRIu64
+				": the watermarks are min, low and high in ascending order",
+				m->high, m->low);
+	return 0;
+}
+
+/* Hysteresis: what one hugepage more brings over low must not be given back for being over high. */
+static int check_gap(const struct lab_pool_config *c, const struct lab_marks *m)
+{
+	uint64_t unit = (uint64_t)1 << lab_config_unit_shift(c);
+
+	if (!lab_config_breathes(c) || m->high - m->low >= unit)
+		return 0;
+	return lab_fail(EINVAL,
+			"high is %" PRIu64 " frames and low %" PRIu64
+			": they are at least a hugepage, %" PRIu64
+			" frames, apart, or the pool would grow and shrink in turns",
+			m->high, m->low, unit);
+}
+
+static int check_marks(struct lab_pool_config *c)
+{
+	struct lab_bounds bounds = lab_config_bounds(c);
+	struct lab_marks m = lab_config_marks(c);
+	int err = check_mark("reserve", c->reserve, bounds.min);
+
+	if (!err)
+		err = check_mark("min", c->min, bounds.max);
+	if (!err)
+		err = check_mark("low", c->low, bounds.max);
+	if (!err)
+		err = check_mark("high", c->high, bounds.max);
+	if (!err && m.reserve && c->flags & (LAB_POOL_EXACT | LAB_POOL_NUMBERS))
+		err = lab_fail(EINVAL, "reserve is set, which means nothing in a pool with %s",
+			       c->flags & LAB_POOL_EXACT ? "LAB_POOL_EXACT" : "LAB_POOL_NUMBERS");
+	if (!err)
+		err = check_order(&m);
+	if (!err)
+		err = check_gap(c, &m);
+	if (c->timeout_ms == 0)
+		c->timeout_ms = KERNEL_TIMEOUT_MS;
+	return err;
+}
+
+static int check_bounds(const struct lab_pool_config *c)
+{
+	const char *what = c->flags & LAB_POOL_NUMBERS       ? "LAB_POOL_NUMBERS"
+			   : c->flags & LAB_POOL_EXACT       ? "LAB_POOL_EXACT"
+			   : c->flags & LAB_POOL_SHARED      ? "LAB_POOL_SHARED"
+			   : c->flags & LAB_POOL_UNPROTECTED ? "LAB_POOL_UNPROTECTED"
+							     : NULL;
+
+	if (c->min_frames > c->frames)
+		return lab_fail(EINVAL,
+				"min_frames is %" PRIu64 " and frames %" PRIu64 ": at most that",
+				c->min_frames, c->frames);
+	if (c->max_frames && c->max_frames < c->frames)
+		return lab_fail(EINVAL,
+				"max_frames is %" PRIu64 " and frames %" PRIu64 ": at least that",
+				c->max_frames, c->frames);
+	if (c->max_frames > LAB_CONFIG_MAX_FRAMES)
+		return lab_fail(EINVAL, "max_frames is %" PRIu64 ": a pool has at most %" PRIu64,
+				c->max_frames, LAB_CONFIG_MAX_FRAMES);
+	if (c->flags & LAB_POOL_STEPPED && !lab_config_breathes(c))
+		return lab_fail(
+			EINVAL,
+			"LAB_POOL_STEPPED means something in a pool that breathes only: set "
+			"min_frames or max_frames");
+	if (what && lab_config_breathes(c))
+		return lab_fail(
+			EINVAL,
+			"min_frames or max_frames is set, and a pool with %s keeps its size", what);
+	return 0;
 }
 
 uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags)
@@ -191,7 +368,12 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
 				"frames is %" PRIu64 ", rounded up to whole pages %" PRIu64
 				": a pool has at most %" PRIu64,
 				out->frames, lab_config_round(out), LAB_CONFIG_MAX_FRAMES);
-	if (lab_config_magazines(lab_config_round(out), out->cache_frames, out->flags,
+	err = check_bounds(out);
+	if (!err)
+		err = check_marks(out);
+	if (err)
+		return err;
+	if (lab_config_magazines(lab_config_bounds(out).max, out->cache_frames, out->flags,
 				 out->max_lcores) <= LAB_DEPOT_MAX_MAGAZINES)
 		return 0;
 	if (out->flags & LAB_POOL_EXACT)

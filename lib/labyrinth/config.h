@@ -29,6 +29,33 @@ int lab_config_complete(const struct lab_pool_config *config, struct lab_pool_co
  */
 uint64_t lab_config_round(const struct lab_pool_config *config);
 
+/** struct lab_bounds - how small and how large a pool may become, in frames; whole units. */
+struct lab_bounds {
+	uint64_t min;
+	uint64_t max;
+};
+
+/** lab_config_bounds() - those of a completed configuration. */
+struct lab_bounds lab_config_bounds(const struct lab_pool_config *config);
+
+/** lab_config_breathes() - 1 if the pool may grow or shrink. */
+int lab_config_breathes(const struct lab_pool_config *config);
+
+/** lab_config_unit_shift() - log2 of the frames that such a pool grows and shrinks by: of a
+ * hugepage, or of 2 MiB of ordinary pages. */
+unsigned lab_config_unit_shift(const struct lab_pool_config *config);
+
+/** struct lab_marks - watermarks, in frames: lab_pool_config says what each is. */
+struct lab_marks {
+	uint64_t reserve;
+	uint64_t min;
+	uint64_t low;
+	uint64_t high;
+};
+
+/** lab_config_marks() - those of a completed configuration. */
+struct lab_marks lab_config_marks(const struct lab_pool_config *config);
+
 /** lab_config_capacity() - frames of a full magazine: a cache's worth; half of it where blocks and
  * loose frames share the cache (see flush() in cache.c). */
 uint32_t lab_config_capacity(uint32_t cache_frames, uint32_t flags);

@@ -59,6 +59,7 @@ struct lab_magazine {
  * @magazines: how many.
  * @sets: how many of enum lab_depot_set it has.
  * @summary: words of the upper level of a set's map, which come first.
+ * @mark: for hand.h: which depot it is, where a lcore says what it moves.
  * @mags: the first magazine.
  * @maps: the first set's map.
  * @map_bytes: from one set's map to the next.
@@ -69,7 +70,7 @@ struct lab_depot {
 	uint32_t magazines;
 	uint32_t sets;
 	uint32_t summary;
-	uint32_t pad;
+	uint32_t mark;
 	char *mags;
 	char *maps;
 	uint64_t map_bytes;

@@ -75,11 +75,12 @@ void lab_hand_set_aside(struct lab_pool *pool, const struct lab_magazine *mag)
 	errno = saved;
 }
 
-void lab_hand_begin_refill(struct lab_pool *pool, struct lab_cache *c,
+void lab_hand_begin_refill(const struct lab_depot *depot, struct lab_cache *c,
 			   const struct lab_magazine *mag, int blocks)
 {
 	lab_store(&c->after, c->refilled + frames_of(mag, blocks));
-	lab_store_release(&c->moving, LAB_MOVING_IN | (lab_depot_number(pool->depot, mag) + 1));
+	lab_store_release(&c->moving,
+			  LAB_MOVING_IN | depot->mark | (lab_depot_number(depot, mag) + 1));
 }
 
 void lab_hand_end_refill(struct lab_cache *c, struct lab_magazine *mag)
@@ -89,19 +90,19 @@ void lab_hand_end_refill(struct lab_cache *c, struct lab_magazine *mag)
 	lab_store_release(&c->moving, 0u);
 }
 
-void lab_hand_begin_flush(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag,
-			  int blocks)
+void lab_hand_begin_flush(const struct lab_depot *depot, struct lab_cache *c,
+			  struct lab_magazine *mag, int blocks)
 {
 	lab_store(&mag->where, LAB_MAGAZINE_OF(c->lcore) | (blocks ? LAB_MAGAZINE_BLOCKS : 0));
 	lab_store(&c->had, frames_of(mag, blocks));
 	lab_store(&c->after, c->flushed);
-	lab_store_release(&c->moving, lab_depot_number(pool->depot, mag) + 1);
+	lab_store_release(&c->moving, depot->mark | (lab_depot_number(depot, mag) + 1));
 }
 
-void lab_hand_end_flush(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag,
+void lab_hand_end_flush(struct lab_depot *depot, struct lab_cache *c, struct lab_magazine *mag,
 			enum lab_depot_set set)
 {
-	lab_depot_push(pool->depot, set, mag);
+	lab_depot_push(depot, set, mag);
 	lab_store_release(&c->flushed, c->after);
 	lab_store_release(&c->moving, 0u);
 }

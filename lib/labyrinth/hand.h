@@ -23,6 +23,10 @@
  * flush from before it fills one until after it has pushed it.
  */
 #define LAB_MOVING_IN 0x80000000u
+/** Added to that: the number is one of the reserve's. A depot's `mark`. */
+#define LAB_MOVING_RESERVE 0x40000000u
+/** The number + 1 in it. */
+#define LAB_MOVING_NUMBER 0x01ffffffu
 
 /** lab_hand_empty() - an empty magazine, of those kept or out of the depot; NULL: there is none. */
 struct lab_magazine *lab_hand_empty(struct lab_pool *pool, struct lab_cache *c);
@@ -42,18 +46,18 @@ void lab_hand_set_aside(struct lab_pool *pool, const struct lab_magazine *mag)
 	__attribute__((cold));
 
 /** lab_hand_begin_refill() - announce that its frames go to the cache. */
-void lab_hand_begin_refill(struct lab_pool *pool, struct lab_cache *c,
+void lab_hand_begin_refill(const struct lab_depot *depot, struct lab_cache *c,
 			   const struct lab_magazine *mag, int blocks);
 
 /** lab_hand_end_refill() - what it listed is in the cache now. */
 void lab_hand_end_refill(struct lab_cache *c, struct lab_magazine *mag);
 
 /** lab_hand_begin_flush() - announce that frames of the cache are added to it. */
-void lab_hand_begin_flush(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag,
-			  int blocks);
+void lab_hand_begin_flush(const struct lab_depot *depot, struct lab_cache *c,
+			  struct lab_magazine *mag, int blocks);
 
 /** lab_hand_end_flush() - and push it. */
-void lab_hand_end_flush(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag,
+void lab_hand_end_flush(struct lab_depot *depot, struct lab_cache *c, struct lab_magazine *mag,
 			enum lab_depot_set set);
 
 #endif

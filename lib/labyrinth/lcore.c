@@ -18,6 +18,7 @@
 #include "lcore.h"
 #include "pool.h"
 #include "refusal.h"
+#include "reserve.h"
 
 /* Threads without an lcore share this one: nothing is in it, nothing fits in, nothing is freed by
  * it. */
@@ -44,6 +45,8 @@ static void release(struct lab_pool *pool, struct lab_cache *cache)
 {
 	unsigned lcore = cache->lcore;
 
+	if (cache->pressed)
+		lab_reserve_top_up(pool, cache);
 	lab_cache_drain(pool, cache);
 	lab_tls_cache[pool->id] = &no_cache;
 	pool->priv->tls[lcore] = NULL;

@@ -69,6 +69,8 @@ static uint64_t make_key(void)
 static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config *config,
 		       gid_t group)
 {
+	struct lab_bounds bounds = lab_config_bounds(config);
+	struct lab_marks marks = lab_config_marks(config);
 	struct lab_head head = {.layout = LAB_LAYOUT,
 				.flags = config->flags & ~(uint32_t)LAB_POOL_FALLBACK,
 				.frames = priv->pool.frames,
@@ -79,7 +81,14 @@ static int make_tables(struct lab_pool_priv *priv, const struct lab_pool_config 
 				.node = priv->pool.node,
 				.key = make_key(),
 				.since = (uint64_t)time(NULL),
-				.group = (uint32_t)group};
+				.group = (uint32_t)group,
+				.timeout_ms = config->timeout_ms,
+				.began = lab_config_round(config),
+				.least = bounds.min,
+				.reserve = marks.reserve,
+				.min = marks.min,
+				.low = marks.low,
+				.high = marks.high};
 
 	memcpy(head.name, priv->name, sizeof(head.name));
 	return lab_tables_create(priv, &head, !(config->flags & LAB_POOL_FALLBACK));

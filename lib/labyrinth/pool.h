@@ -107,6 +107,9 @@ struct lab_site {
  * @key: unlike that of any other pool that had or will have the name.
  * @since: when it was made, in seconds since 1970.
  * @group: whose members may attach, or LAB_NO_GROUP: whichever process answers.
+ * @timeout_ms: how long LAB_GFP_KERNEL waits.
+ * @frames: of all addresses; @began: that were there when it was made; @least: that always are.
+ * @reserve, @min, @low, @high: watermarks, see lab_pool_config.
  */
 struct lab_head {
 	uint64_t magic;
@@ -122,7 +125,13 @@ struct lab_head {
 	uint64_t key;
 	uint64_t since;
 	uint32_t group;
-	uint32_t pad;
+	uint32_t timeout_ms;
+	uint64_t began;
+	uint64_t reserve;
+	uint64_t min;
+	uint64_t low;
+	uint64_t high;
+	uint64_t least;
 	char name[LAB_NAME_MAX];
 };
 
@@ -130,7 +139,7 @@ struct lab_head {
 
 #define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
-#define LAB_LAYOUT 4u
+#define LAB_LAYOUT 5u
 
 /**
  * struct lab_plan - where each table lies in the mapping, from its beginning, and how large.
@@ -138,6 +147,7 @@ struct lab_head {
  * @bytes: of all tables.
  * @state: the frame table. @cache: one for each lcore. @phys: a physical address for each 2 MiB.
  * @home, @bundle, @bundle_map: see bundle.h. @magazine, @map: see depot.h. @site: see site.h.
+ * @reserve, @reserve_map: see reserve.h.
  */
 struct lab_plan {
 	uint64_t frames;
@@ -151,13 +161,16 @@ struct lab_plan {
 	uint64_t magazine;
 	uint64_t map;
 	uint64_t site;
+	uint64_t reserve;
+	uint64_t reserve_map;
 	uint32_t exclusive;
 	uint32_t max_lcores;
 	uint32_t capacity;
 	uint32_t magazines;
 	uint32_t bundles;
 	uint32_t sites;
-	uint32_t sets; /* of the depot: 1 in a pool without caches */
+	uint32_t places; /* in the reserve */
+	uint32_t sets;   /* of the depot: 1 in a pool without caches */
 };
 
 /**
@@ -174,7 +187,9 @@ struct lab_shared {
 	uint64_t reaped_frames;                      /* given back for processes that died */
 	uint64_t reaped_processes;
 	uint64_t retired; /* frames out of circulation, as their bytes say too */
-	uint32_t passed;  /* of a common pool: 1 once a process has freed another's frame */
+	uint64_t absent;  /* frames without memory: their bytes say "retired", but they are not */
+	uint64_t pressed[LAB_MAX_LCORES / 64 + 1]; /* a bit an lcore: see reserve.h */
+	uint32_t passed; /* of a common pool: 1 once a process has freed another's frame */
 	uint32_t pad;
 };
 
@@ -196,6 +211,7 @@ struct lab_pool_priv {
 	struct lab_plan plan;
 	struct lab_depot depot;
 	struct lab_depot bundles;
+	struct lab_depot reserve;
 	const struct lab_bulk *bulk; /* the bursts of an exclusive pool, for this CPU */
 	size_t meta_bytes;
 	uint64_t *delta; /* translation: to physical addresses, then to a device's */
@@ -215,6 +231,8 @@ struct lab_pool_priv {
 	int observer;    /* 1: the tables are mapped to be read, the frames not at all */
 	int fd[LAB_FDS]; /* -1 for none */
 	struct lab_keeper *keeper; /* of a shared pool */
+	/* Of a pool that breathes: a unit more, at once. Return: frames, 0, or -errno. */
+	int64_t (*grow)(struct lab_pool_priv *priv);
 	char name[LAB_NAME_MAX];
 	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];
@@ -240,7 +258,7 @@ static inline int lab_pool_has_homes(const struct lab_pool_priv *priv)
 /** lab_pool_began_with() - how many frames the depot had when the pool was made. */
 static inline uint64_t lab_pool_began_with(const struct lab_pool *pool)
 {
-	return pool->priv->flags & LAB_POOL_NUMBERS ? 0 : pool->frames;
+	return pool->priv->flags & LAB_POOL_NUMBERS ? 0 : pool->priv->shared->head.began;
 }
 
 /** lab_pool_self() - the calling process's entry. */

@@ -17,6 +17,7 @@
 #include "frame_table.h"
 #include "pool.h"
 #include "refusal.h"
+#include "reserve.h"
 
 unsigned lab_pool_max_lcores(const struct lab_pool *pool)
 {
@@ -80,9 +81,12 @@ static void count_states(const struct lab_pool *pool, struct lab_pool_stats *cen
 
 	for (uint64_t i = 0; i < pool->frames; i++)
 		by_state[lab_frame_state(pool, i)]++;
-	census->total = pool->frames;
+	uint64_t absent = lab_load(&pool->priv->shared->absent);
+
+	census->total = pool->frames - absent;
 	census->free = by_state[LAB_STATE_DEPOT];
 	census->retired = by_state[LAB_STATE_RETIRED];
+	census->retired -= census->retired < absent ? census->retired : absent;
 	census->cached = census->held = census->lent = 0;
 	for (unsigned s = 1; s < LAB_STATE_RETIRED; s++) {
 		if (lab_state_is_free((uint8_t)s))
@@ -97,7 +101,7 @@ static void count_states(const struct lab_pool *pool, struct lab_pool_stats *cen
 void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 {
 	const struct lab_shared *shared = pool->priv->shared;
-	uint64_t rest = pool->frames;
+	uint64_t rest;
 	int64_t lent = 0;
 
 	memset(st, 0, sizeof(*st));
@@ -130,13 +134,14 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	 * until it is dropped; the parts are then cut to what is left, so that they add up in every
 	 * snapshot. Not the lent ones: nobody may overlook those.
 	 */
-	st->total = pool->frames;
+	st->total = rest = pool->frames - lab_load(&shared->absent);
 	st->retired = cut((int64_t)lab_load(&shared->retired), &rest);
 	st->free = lab_pool_began_with(pool) + st->flushed - st->refilled;
 	st->lent = cut(lent + (int64_t)st->quarantined, &rest);
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
+	st->reserved = lab_reserve_count(pool);
 	/* Without caches nothing moves by the magazine, and each frame's byte is looked at. */
 	if (pool->priv->flags & LAB_POOL_EXACT)
 		count_states(pool, st);

@@ -10,6 +10,8 @@
 #include "cache.h"
 #include "config.h"
 #include "exact.h"
+#include "hand.h"
+#include "reserve.h"
 #include "site.h"
 #include "tables.h"
 
@@ -67,6 +69,9 @@ void lab_tables_plan(struct lab_plan *plan, const struct lab_head *head)
 	plan->bundle_map = place(plan, lab_depot_map_bytes(plan->bundles, 1));
 	plan->map = place(plan, lab_depot_map_bytes(plan->magazines, plan->sets));
 	plan->site = place(plan, plan->sites * sizeof(struct lab_site));
+	plan->places = (uint32_t)head->reserve;
+	plan->reserve = place(plan, (uint64_t)plan->places * lab_depot_stride(1));
+	plan->reserve_map = place(plan, lab_depot_map_bytes(plan->places, LAB_DEPOT_LOOSE + 1));
 	plan->bytes = align_up(plan->bytes, 4096);
 }
 
@@ -101,11 +106,26 @@ static void withhold(const struct lab_depot *depot)
 		lab_depot_magazine(depot, i)->where = LAB_MAGAZINE_OF(0);
 }
 
-static void fill_in(struct lab_pool_priv *priv, uint32_t cache_frames)
+/* What is there: the last of it to the reserve, whole blocks to the depot. */
+static void fill_frames(struct lab_pool_priv *priv, uint64_t began)
 {
+	uint64_t ordinary = began - priv->plan.places;
+
+	fill_depot(&priv->depot, ordinary, (int)priv->plan.exclusive);
+	lab_reserve_fill(&priv->reserve, ordinary);
+	if (priv->pool.state)
+		memset(priv->pool.state + began, LAB_STATE_RETIRED, priv->plan.frames - began);
+	priv->shared->absent = priv->plan.frames - began;
+}
+
+static void fill_in(struct lab_pool_priv *priv, const struct lab_head *head)
+{
+	uint32_t cache_frames = head->cache_frames;
+
 	for (uint32_t lcore = 1; lcore <= priv->plan.max_lcores; lcore++)
 		lab_cache_init(&priv->cache[lcore - 1], lcore, cache_frames);
 	lab_depot_fill(&priv->bundles);
+	lab_depot_fill(&priv->reserve);
 	if (priv->flags & LAB_POOL_NUMBERS) {
 		/* Until lab_numbers_add(). */
 		memset(priv->pool.state, LAB_STATE_RETIRED, priv->plan.frames);
@@ -117,7 +137,7 @@ static void fill_in(struct lab_pool_priv *priv, uint32_t cache_frames)
 	else
 		lab_depot_fill(&priv->depot);
 	if (!(priv->flags & (LAB_POOL_NUMBERS | LAB_POOL_EXACT)))
-		fill_depot(&priv->depot, priv->plan.frames, (int)priv->plan.exclusive);
+		fill_frames(priv, head->began);
 }
 
 void lab_tables_point_at(struct lab_pool_priv *priv, void *tables)
@@ -133,6 +153,9 @@ void lab_tables_point_at(struct lab_pool_priv *priv, void *tables)
 			   plan->bundles, LAB_BLOCK_FRAMES, LAB_BUNDLE_BYTES);
 	lab_depot_point_at(&priv->depot, mem + plan->magazine, mem + plan->map, plan->sets,
 			   plan->magazines, plan->capacity, lab_depot_stride(plan->capacity));
+	lab_depot_point_at(&priv->reserve, mem + plan->reserve, mem + plan->reserve_map,
+			   LAB_DEPOT_LOOSE + 1, plan->places, 1, lab_depot_stride(1));
+	priv->reserve.mark = LAB_MOVING_RESERVE;
 	pool->depot = &priv->depot;
 	if (!plan->exclusive)
 		return;
@@ -234,7 +257,7 @@ int lab_tables_create(struct lab_pool_priv *priv, struct lab_head *head, int mus
 	err = map_tables(priv, head, must_lock);
 	if (err)
 		return err;
-	fill_in(priv, head->cache_frames);
+	fill_in(priv, head);
 	head->phys_known = (uint32_t)read_phys(&priv->arena, phys_of(priv));
 	priv->shared->head = *head;
 	return finish_map(priv, head, must_lock);

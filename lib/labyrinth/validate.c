@@ -153,6 +153,30 @@ static int survey_exact(struct survey *s, uint32_t number)
 	return list_frame(s, number, LAB_STATE_DEPOT, LAB_STATE_DEPOT, "the set at", number);
 }
 
+/* A place of the reserve has a frame, or none. */
+static int survey_place(struct survey *s, uint32_t number)
+{
+	const struct lab_depot *reserve = &s->pool->priv->reserve;
+	const struct lab_magazine *place = lab_depot_magazine(reserve, number);
+
+	if ((place->where != LAB_DEPOT_LOOSE && place->where != LAB_DEPOT_EMPTY) ||
+	    place->count != (place->where == LAB_DEPOT_LOOSE))
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': place %u of the reserve is nowhere (%u), with %u frames",
+			s->name, number, place->where, place->count);
+	if (!lab_depot_is_shown(reserve, place))
+		return lab_fail(
+			EUCLEAN,
+			"pool '%s': the map of set %u does not show place %u of the reserve",
+			s->name, place->where, number);
+	s->in_depot += place->count;
+	if (!place->count || !s->pool->state)
+		return 0;
+	return list_frame(s, place->item[0], LAB_STATE_DEPOT, LAB_STATE_DEPOT,
+			  "the reserve's place", number);
+}
+
 static int survey_cache(struct survey *s, unsigned lcore)
 {
 	const struct lab_pool *pool = s->pool;
@@ -163,7 +187,7 @@ static int survey_cache(struct survey *s, unsigned lcore)
 	uint64_t base = process < 0 ? 0 : pool->priv->shared->process[process].base;
 
 	if (len + (c->blocks << LAB_BLOCK_SHIFT) > c->limit || c->blocks > 32 ||
-	    c->loose_max != c->limit - (c->blocks << LAB_BLOCK_SHIFT) || c->moving)
+	    (!c->pressed && c->loose_max != c->limit - (c->blocks << LAB_BLOCK_SHIFT)) || c->moving)
 		return lab_fail(
 			EUCLEAN,
 			"pool '%s': the cache of lcore %u has %u frames and %u blocks of %u, "
@@ -366,6 +390,8 @@ static int survey(struct survey *s)
 		err = survey_process(s, i);
 	for (uint32_t i = 0; i < pool->depot->magazines && !err; i++)
 		err = exact ? survey_exact(s, i) : survey_magazine(s, i);
+	for (uint32_t i = 0; i < pool->priv->reserve.magazines && !err; i++)
+		err = survey_place(s, i);
 	for (unsigned lcore = 1; lcore <= pool->priv->max_lcores && !err; lcore++)
 		err = survey_cache(s, lcore);
 	for (uint32_t i = 0; pool->state && i < pool->bundles->magazines && !err; i++)
@@ -380,6 +406,7 @@ static int survey(struct survey *s)
 	counted = pool->state ? lab_frame_table_count_state(pool->state, pool->frames,
 							    LAB_STATE_RETIRED)
 			      : 0;
+	counted -= pool->state ? lab_load(&pool->priv->shared->absent) : 0;
 	if (counted != stats.retired)
 		return lab_fail(
 			EUCLEAN, "pool '%s': %llu frames are retired, and its counter says %llu",

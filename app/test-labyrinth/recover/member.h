@@ -79,14 +79,15 @@ static void allocate(uint64_t *random)
 {
 	unsigned had = n_held;
 	unsigned want = random_below(random, 3) ? 1 + random_below(random, 40) : 32;
+	lab_gfp_t gfp = random_below(random, 2) ? LAB_GFP_ATOMIC : LAB_GFP_NOWAIT;
 
 	if (n_held + want > AT_ONCE)
 		return;
 	begin_call();
 	if (random_below(random, 4) == 0)
-		n_held += (held[n_held] = lab_alloc(pool, LAB_GFP_ATOMIC)) != NULL;
+		n_held += (held[n_held] = lab_alloc(pool, gfp)) != NULL;
 	else
-		n_held += lab_alloc_burst(pool, held + n_held, want, LAB_GFP_ATOMIC);
+		n_held += lab_alloc_burst(pool, held + n_held, want, gfp);
 	end_call();
 	crew_sign(pool, held + had, n_held - had);
 }

@@ -61,7 +61,7 @@ static int beside; /* the survivor works at the same time as another */
 /* ---- the pool ---- */
 
 /* A pool whose tables a child shares, and a second handle for the copies. */
-static inline int stepped_prepare(uint32_t flags, uint32_t sample)
+static inline int stepped_prepare(uint32_t flags, uint32_t sample, uint64_t reserve)
 {
 	const struct lab_pool_config config = {.name = "stepped",
 					       .frames = FRAMES,
@@ -69,6 +69,7 @@ static inline int stepped_prepare(uint32_t flags, uint32_t sample)
 					       .cache_frames = flags & LAB_POOL_EXACT ? 0 : CACHE,
 					       .max_lcores = LCORES,
 					       .sample = sample,
+					       .reserve = reserve,
 					       .flags = flags};
 	struct lab_pool_priv *priv;
 	int fd;

@@ -34,6 +34,10 @@ static int check_numbers(const struct lab_head *h, const char *name)
 		return wrong(name, "cache size", h->cache_frames);
 	if (h->max_lcores == 0 || h->max_lcores > LAB_MAX_LCORES)
 		return wrong(name, "number of lcores", h->max_lcores);
+	if (h->began > h->frames || h->began % LAB_BLOCK_FRAMES || h->least > h->began)
+		return wrong(name, "number of frames at its beginning", h->began);
+	if (h->reserve > h->began || h->reserve % LAB_BLOCK_FRAMES)
+		return wrong(name, "reserve", h->reserve);
 	if (strnlen(h->name, sizeof(h->name)) == sizeof(h->name))
 		return wrong(name, "name's length", sizeof(h->name));
 	return 0;

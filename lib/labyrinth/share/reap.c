@@ -23,6 +23,7 @@
 #include "exact.h"
 #include "frame_table.h"
 #include "hand.h"
+#include "reserve.h"
 #include "share/reap.h"
 #include "site.h"
 
@@ -76,13 +77,14 @@ static void name_item(struct lab_pool *pool, uint32_t item, int blocks, uint8_t 
 
 /* The magazine is the dead lcore's. Its frames came out of the depot: `refilled` counts them, once,
  * however often this is begun. */
-static void empty_magazine(struct lab_pool *pool, unsigned lcore, struct lab_magazine *mag)
+static void empty_magazine(struct lab_pool *pool, struct lab_depot *depot, unsigned lcore,
+			   struct lab_magazine *mag)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
 	int blocks = (lab_load(&mag->where) & LAB_MAGAZINE_BLOCKS) != 0;
-	uint32_t capacity = pool->depot->capacity >> (blocks ? LAB_BLOCK_SHIFT : 0);
+	uint32_t capacity = depot->capacity >> (blocks ? LAB_BLOCK_SHIFT : 0);
 	uint32_t count = mag->count < capacity ? mag->count : capacity;
-	uint32_t announced = LAB_MOVING_IN | (lab_depot_number(pool->depot, mag) + 1);
+	uint32_t announced = LAB_MOVING_IN | depot->mark | (lab_depot_number(depot, mag) + 1);
 
 	if (count && c->moving != announced) {
 		lab_store(&c->after, c->refilled + (blocks ? count << LAB_BLOCK_SHIFT : count));
@@ -95,20 +97,22 @@ static void empty_magazine(struct lab_pool *pool, unsigned lcore, struct lab_mag
 	lab_store_release(&mag->count, 0u);
 	if (c->moving == announced)
 		lab_store_release(&c->moving, 0u);
-	lab_depot_retire_hints(pool->depot, mag);
-	lab_depot_push(pool->depot, LAB_DEPOT_EMPTY, mag);
+	lab_depot_retire_hints(depot, mag);
+	lab_depot_push(depot, LAB_DEPOT_EMPTY, mag);
 }
 
 /* A flush that was announced, and a refill whose magazine is in order already. */
 static void finish_counting(struct lab_pool *pool, unsigned lcore)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
-	uint32_t number = (c->moving & ~LAB_MOVING_IN) - 1;
+	uint32_t mark = c->moving & LAB_MOVING_RESERVE;
+	struct lab_depot *depot = mark ? &pool->priv->reserve : pool->depot;
+	uint32_t number = (c->moving & LAB_MOVING_NUMBER) - 1;
 	struct lab_magazine *mag;
 
-	if (!c->moving || number >= pool->depot->magazines)
+	if (!c->moving || number >= depot->magazines)
 		return;
-	mag = lab_depot_magazine(pool->depot, number);
+	mag = lab_depot_magazine(depot, number);
 	if (c->moving & LAB_MOVING_IN) {
 		lab_store_release(&c->refilled, c->after);
 		return;
@@ -122,7 +126,7 @@ static void finish_counting(struct lab_pool *pool, unsigned lcore)
 	/* It was not: what it had before is as if it had been taken out, what was added never went
 	 * in. */
 	lab_store(&c->after, c->refilled + c->had);
-	lab_store_release(&c->moving, LAB_MOVING_IN | (number + 1));
+	lab_store_release(&c->moving, LAB_MOVING_IN | mark | (number + 1));
 	lab_store_release(&c->refilled, c->after);
 }
 
@@ -148,18 +152,19 @@ static void forget_cached(struct lab_pool *pool, unsigned lcore)
 	c->foreign = c->in_bulk = c->broken = 0;
 	c->spare[0] = c->spare[1] = 0;
 	lab_store(&c->giving, 0u);
-	lab_store(&c->loose_max, c->limit);
+	lab_reserve_release(pool, c);
 	lab_store_release(&c->moving, 0u);
 }
 
-static void take_magazines(struct lab_pool *pool, const struct lab_process *dead)
+static void take_magazines(struct lab_pool *pool, struct lab_depot *depot,
+			   const struct lab_process *dead)
 {
-	for (uint32_t i = 0; i < pool->depot->magazines; i++) {
-		struct lab_magazine *mag = lab_depot_magazine(pool->depot, i);
+	for (uint32_t i = 0; i < depot->magazines; i++) {
+		struct lab_magazine *mag = lab_depot_magazine(depot, i);
 		int lcore = LAB_MAGAZINE_LCORE(lab_load(&mag->where));
 
 		if (lcore > 0 && lab_process_owns(pool->priv->shared, dead, (unsigned)lcore))
-			empty_magazine(pool, (unsigned)lcore, mag);
+			empty_magazine(pool, depot, (unsigned)lcore, mag);
 	}
 }
 
@@ -243,13 +248,15 @@ static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 		finish_counting(pool, lcore);
 		name_cached(pool, dead, lcore);
 	}
-	take_magazines(pool, dead);
+	take_magazines(pool, pool->depot, dead);
+	take_magazines(pool, &pool->priv->reserve, dead);
 	for (unsigned lcore = dead->first; lcore < end; lcore++)
 		forget_cached(pool, lcore);
 	take_bundles(pool, dead);
 	/* What it had put into a set, without having got to the set's map. */
 	lab_depot_mend(pool->depot);
 	lab_depot_mend(pool->bundles);
+	lab_depot_mend(&pool->priv->reserve);
 }
 
 /* ---- the second pass ---- */
@@ -449,7 +456,8 @@ int64_t lab_reap_process(struct lab_pool *pool, struct lab_process *dead, int st
 	 * the table's lock. */
 	if (strays)
 		lab_store(&shared->retired, lab_frame_table_count_state(pool->state, pool->frames,
-									LAB_STATE_RETIRED));
+									LAB_STATE_RETIRED) -
+						    lab_load(&shared->absent));
 	lab_site_forget(pool->priv, lab_load(&dead->id));
 	if (passed && lab_reap_count_held(pool, dead))
 		lab_store_release(&dead->state, (uint32_t)LAB_PROCESS_GONE);

@@ -46,7 +46,7 @@ int lab_free_bulk_slow(struct lab_pool *pool, void *const *frames, unsigned n);
  * @gfp: flags, LAB_GFP_*.
  *
  * Return: how many were allocated, 0..@n. 0 also for a refused call; then lab_error_text() says
- * why.
+ * why. With LAB_GFP_KERNEL it waits until there is at least one.
  */
 unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp);
 
@@ -64,7 +64,8 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
 
 /* Flags that change nothing for a hit in an exclusive pool. EXCLUSIVE is tested where it matters.
  */
-#define LAB_GFP_FAST (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO)
+#define LAB_GFP_FAST \
+	(LAB_GFP_ATOMIC | LAB_GFP_NOWAIT | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO | LAB_GFP_THISNODE)
 
 /**
  * lab_alloc() - allocate one frame.
@@ -73,9 +74,10 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
  *
  * Return: the frame, owned by the caller until lab_free(); or NULL at once: there is none (errno
  * untouched), or the call was refused (errno EINVAL, ENOTSUP, ENOSPC; EPERM in a child of fork();
- * see lab_error_text()).
+ * see lab_error_text()). With LAB_GFP_KERNEL there was none in all the time that it may wait (errno
+ * ENOMEM).
  *
- * Thread-safe; never sleeps.
+ * Thread-safe; never sleeps, but with LAB_GFP_KERNEL.
  */
 static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 {
@@ -84,7 +86,7 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 	void *frame;
 
 	/* A pool of numbers has nothing to be zeroed. */
-	if (lab_unlikely(len == 0 || (gfp & ~LAB_GFP_FAST) ||
+	if (lab_unlikely(len == 0 || (gfp & ~LAB_GFP_FAST) || lab_gfp_contradicts(gfp) ||
 			 ((gfp & LAB_GFP_ZERO) && !pool->bytes)))
 		return lab_alloc_slow(pool, gfp);
 	frame = c->objs[len - 1];
@@ -151,7 +153,7 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
  * Return: 0 (all @n are the caller's), -ENOMEM (fewer are free: none was taken), or -EINVAL,
  * -ENOTSUP, -ENOSPC as in lab_alloc().
  *
- * Thread-safe; never sleeps. (n - 1 below: none at all goes the slow way, where a thread that has
+ * Thread-safe; never sleeps, but with LAB_GFP_KERNEL. (n - 1 below: none at all goes the slow way, where a thread that has
  * no cache yet is told from one that has.)
  */
 static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
@@ -159,9 +161,12 @@ static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned 
 	struct lab_cache *c = lab_tls_cache[pool->id];
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 
+	if (lab_unlikely(lab_gfp_contradicts(gfp)))
+		return lab_alloc_bulk_slow(pool, frames, n, gfp);
 	if (pool->table)
 		return pool->alloc_bulk(pool, c, frames, n, gfp);
-	if (lab_unlikely((uint64_t)n - 1 >= len || (gfp & ~LAB_GFP_ATOMIC)))
+	if (lab_unlikely((uint64_t)n - 1 >= len ||
+			 (gfp & ~(LAB_GFP_ATOMIC | LAB_GFP_NOWAIT | LAB_GFP_THISNODE))))
 		return lab_alloc_bulk_slow(pool, frames, n, gfp);
 	memcpy(frames, &c->objs[len - n], n * sizeof(*frames));
 	lab_store(&c->word, word + n * LAB_WORD_ALLOC);

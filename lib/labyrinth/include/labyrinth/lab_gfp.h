@@ -16,16 +16,30 @@ extern "C" {
 /**
  * typedef lab_gfp_t - how a frame is asked for.
  *
- * Layout of the word: bits 0-7 say how hard to try (a caller sets one of them; bits 1 and 2 are
- * kept for NOWAIT and KERNEL), bits 8-15 say what the frame must be like, bits 16-31 are zero. An
- * unknown bit is refused (EINVAL) and named in lab_error_text().
+ * Layout of the word: bits 0-7 say how hard to try (at most one of them), bits 8-15 say what the
+ * frame must be like, bits 16-31 are zero. An unknown bit, or two of bits 0-7, are refused (EINVAL)
+ * and named in lab_error_text().
  *
- * 0 means LAB_GFP_ATOMIC: every allocation of this version returns at once.
+ * 0 means LAB_GFP_ATOMIC.
  */
 typedef uint32_t lab_gfp_t;
 
-/** Never sleep: a frame at once, or none. */
+/**
+ * Never sleep, and take the last: a frame at once if there is any, from the reserve if need be. For
+ * replies, completions, control traffic. The kernel's GFP_ATOMIC.
+ */
 #define LAB_GFP_ATOMIC ((lab_gfp_t)1u << 0)
+
+/** Never sleep, and stay out of the reserve: the ordinary refill of an RX ring. The kernel's
+ * GFP_NOWAIT. */
+#define LAB_GFP_NOWAIT ((lab_gfp_t)1u << 1)
+
+/**
+ * May sleep, for control paths: stays out of the reserve; where there is no frame, the pool grows
+ * if it may, or the call waits until one comes back, at most lab_pool_config.timeout_ms. The
+ * kernel's GFP_KERNEL.
+ */
+#define LAB_GFP_KERNEL ((lab_gfp_t)1u << 2)
 
 /**
  * Exactly one owner, checked. Every frame of an exclusive pool is; the flag makes an *unprotected*
@@ -33,11 +47,22 @@ typedef uint32_t lab_gfp_t;
  */
 #define LAB_GFP_EXCLUSIVE ((lab_gfp_t)1u << 8)
 
-/** Fill the 4096 bytes with zero before returning (costs a pass over the frame). */
+/** Fill the 4096 bytes with zero before returning (costs a pass over the frame). The kernel's
+ * __GFP_ZERO. */
 #define LAB_GFP_ZERO ((lab_gfp_t)1u << 9)
 
+/** From the calling CPU's NUMA node or not at all, where a pool has several: lab_nodes.h. A pool of
+ * one node has nothing else to give. The kernel's __GFP_THISNODE. */
+#define LAB_GFP_THISNODE ((lab_gfp_t)1u << 10)
+
+/** How hard to try: at most one of these. */
+#define LAB_GFP_HOW (LAB_GFP_ATOMIC | LAB_GFP_NOWAIT | LAB_GFP_KERNEL)
+
 /** All flags that this version knows. */
-#define LAB_GFP_KNOWN (LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO)
+#define LAB_GFP_KNOWN (LAB_GFP_HOW | LAB_GFP_EXCLUSIVE | LAB_GFP_ZERO | LAB_GFP_THISNODE)
+
+/** lab_gfp_contradicts() - 1 if more than one of LAB_GFP_HOW is set. */
+#define lab_gfp_contradicts(gfp) (((gfp)&LAB_GFP_HOW & (((gfp)&LAB_GFP_HOW) - 1)) != 0)
 
 #ifdef __cplusplus
 }

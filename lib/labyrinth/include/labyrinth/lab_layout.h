@@ -79,14 +79,14 @@ extern "C" {
 struct lab_cache {
 	/* line 0: all that a hit touches beside the frame pointer itself */
 	uint64_t word;      /* loose frames, and frames handed out; see above */
-	uint32_t loose_max; /* limit - 32 * blocks */
+	uint32_t loose_max; /* limit - 32 * blocks, or 0 while pressed: frees go the slow way */
 	uint8_t freed;      /* LAB_STATE_FREED(this lcore); held is LAB_MAX_LCORES more */
 	uint8_t held_first; /* the held states whose frames this lcore may free, lend and transfer:
 			     */
 	uint8_t held_count; /* those of its process's threads, or in a bound pool its own */
-	uint8_t pad0;
-	uint32_t blocks; /* whole blocks: block[0..blocks) */
-	uint32_t limit;  /* most frames it may hold */
+	uint8_t pressed;    /* 1: the reserve lacks frames; what is freed fills it up first */
+	uint32_t blocks;    /* whole blocks: block[0..blocks) */
+	uint32_t limit;     /* most frames it may hold */
 	/*
 	 * Below this, objs[] came from the depot, and the bytes still say so; from here on this
 	 * lcore freed the frames itself, and the bytes must say that. May lie above the loose

@@ -19,6 +19,11 @@ extern "C" {
 /** Longest pool name, with its terminating zero. */
 #define LAB_NAME_MAX 32
 
+/** LAB_PERCENT() - of a pool's frames, where lab_pool_config takes a count: 0 to 100. */
+#define LAB_PERCENT(n) ((uint64_t)1 << 63 | (uint64_t)(n))
+/** None at all, where 0 would give a default. */
+#define LAB_NONE UINT64_MAX
+
 /** How many threads of a process may use a shared pool, if it does not say. */
 #define LAB_SHARE_LCORES 8
 
@@ -43,6 +48,8 @@ extern "C" {
  *only once a process has freed another's frame.
  * @LAB_POOL_NUMBERS: the pool has no memory. It hands out numbers, for objects that lie elsewhere:
  *	see lab_numbers.h.
+ * @LAB_POOL_STEPPED: of a pool that breathes: no thread of its own, the application calls
+ *	lab_keeper_step().
  */
 enum lab_pool_flags {
 	LAB_POOL_UNPROTECTED = 1 << 0,
@@ -55,7 +62,8 @@ enum lab_pool_flags {
 	LAB_POOL_EXACT = 1 << 7,
 	LAB_POOL_COMMON = 1 << 8,
 	LAB_POOL_KEEP = 1 << 9,
-	LAB_POOL_KNOWN = (1 << 10) - 1,
+	LAB_POOL_STEPPED = 1 << 10,
+	LAB_POOL_KNOWN = (1 << 11) - 1,
 };
 
 /**
@@ -128,6 +136,20 @@ struct lab_refusal {
  * @group: of a shared pool: the name of a group whose members may attach; NULL: only the same user.
  * @sample: note where in the program every so many-th frame was allocated, for reports; 0: none.
  *	Takes one lcore of @max_lcores in a pool that is not shared.
+ * @reserve: frames that only LAB_GFP_ATOMIC gets. Here and in the three marks: a count,
+ *	LAB_PERCENT(n) of @frames, LAB_NONE, or 0 for the default. That is 2 * sqrt(@frames), as the
+ *	kernel's min_free_kbytes scales (mm/page_alloc.c: sqrt(16 * KiB)), and at most an eighth of
+ *	@frames; in whole blocks of 32 frames. None in a pool with LAB_POOL_EXACT or
+ *	LAB_POOL_NUMBERS.
+ * @min, @low, @high: watermarks of the depot: frames that are free there beside the reserve. Under
+ *	@low the keeper grows the pool, above @high it gives hugepages back, under @min a
+ *	LAB_GFP_KERNEL caller grows it himself. The defaults: @min as large as the reserve's
+ *default,
+ *	@low a quarter more and a hugepage, @high another two hugepages more.
+ * @min_frames, @max_frames: how small and how large the pool may become; rounded up as @frames is,
+ *	and to 2 MiB. 0: as @frames. Where they differ the pool breathes: see lab_keeper.h.
+ * @timeout_ms: how long a LAB_GFP_KERNEL caller waits at most; 0: 1000.
+ * @grow_rate: MiB a second that the keeper adds or gives back at most; 0: no limit.
  * @on_refusal: called on each refusal, on the thread that tried, from the data path; must not sleep
  *	and must not call into the same pool. NULL for none.
  * @on_refusal_arg: its last argument.
@@ -142,6 +164,14 @@ struct lab_pool_config {
 	uint32_t flags;
 	uint32_t lcores;
 	uint32_t sample;
+	uint64_t reserve;
+	uint64_t min;
+	uint64_t low;
+	uint64_t high;
+	uint64_t min_frames;
+	uint64_t max_frames;
+	uint32_t timeout_ms;
+	uint32_t grow_rate;
 	const char *group;
 	void (*on_refusal)(struct lab_pool *pool, const struct lab_refusal *refusal, void *arg);
 	void *on_refusal_arg;

@@ -21,6 +21,7 @@ extern "C" {
  * said.
  * @total: all.
  * @free: in the depot.
+ * @reserved: of the free ones, those that only LAB_GFP_ATOMIC gets.
  * @cached: in caches of lcores, free for that lcore.
  * @held: allocated.
  * @lent: with devices.
@@ -40,6 +41,7 @@ extern "C" {
 struct lab_pool_stats {
 	uint64_t total;
 	uint64_t free;
+	uint64_t reserved;
 	uint64_t cached;
 	uint64_t held;
 	uint64_t lent;

@@ -13,6 +13,7 @@
 #include "lab_frame.h"
 #include "lab_gfp.h"
 #include "lab_hugepage.h"
+#include "lab_keeper.h"
 #include "lab_layout.h"
 #include "lab_lcore.h"
 #include "lab_lend.h"

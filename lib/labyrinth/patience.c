@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Waiting for frames. Those who free them tell nobody, so that they need no system call: who waits
+ * looks again, soon at first and then each millisecond.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include <labyrinth/lab_alloc.h>
+
+#include "error.h"
+#include "patience.h"
+#include "reserve.h"
+#include "watermark.h"
+
+#define FIRST_NAP_NS 20000u
+#define LAST_NAP_NS  1000000u
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void lab_patience_prepare(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv = pool->priv;
+
+	if (priv->grow && lab_watermark_free(pool) < priv->shared->head.min)
+		priv->grow(priv);
+}
+
+int lab_patience_lasts(struct lab_pool *pool, struct lab_patience *p, unsigned wanted)
+{
+	struct lab_pool_priv *priv = pool->priv;
+	uint32_t timeout_ms = priv->shared->head.timeout_ms;
+	uint64_t now = now_ns();
+
+	if (!p->until)
+		*p = (struct lab_patience){.until = now + (uint64_t)timeout_ms * 1000000,
+					   .nap_ns = FIRST_NAP_NS};
+	if (now >= p->until) {
+		lab_fail(
+			ENOMEM,
+			"pool '%s' had no %u frames for a LAB_GFP_KERNEL caller within %u ms: %llu "
+			"of its %llu frames are free, %llu of them in the reserve; let it grow "
+			"(max_frames), or raise timeout_ms",
+			priv->name, wanted, timeout_ms,
+			(unsigned long long)(lab_watermark_free(pool) + lab_reserve_count(pool)),
+			(unsigned long long)(pool->frames - lab_load(&priv->shared->absent)),
+			(unsigned long long)lab_reserve_count(pool));
+		return 0;
+	}
+	if (priv->grow && priv->grow(priv) > 0)
+		return 1;
+	nanosleep(&(struct timespec){.tv_nsec = (long)p->nap_ns}, NULL);
+	p->nap_ns = p->nap_ns * 2 < LAST_NAP_NS ? p->nap_ns * 2 : LAST_NAP_NS;
+	return 1;
+}

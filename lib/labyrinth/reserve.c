@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Frames in and out of the reserve. Each place of it is a magazine of one, in the set LOOSE if it
+ * has a frame and in EMPTY if not; it is moved, announced and reaped as any other (hand.h).
+ */
+#include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_frame.h>
+
+#include "bundle.h"
+#include "cache.h"
+#include "hand.h"
+#include "reserve.h"
+
+void lab_reserve_fill(struct lab_depot *reserve, uint64_t first)
+{
+	for (uint32_t i = 0; i < reserve->magazines; i++) {
+		struct lab_magazine *place = lab_depot_pop(reserve, LAB_DEPOT_EMPTY, 0);
+
+		place->item[0] = (uint32_t)first + lab_depot_number(reserve, place);
+		place->count = 1;
+		lab_depot_push(reserve, LAB_DEPOT_LOOSE, place);
+	}
+}
+
+/* ---- pressure ---- */
+
+static uint64_t *word_of(struct lab_pool *pool, uint32_t lcore)
+{
+	return &pool->priv->shared->pressed[lcore / 64];
+}
+
+/* The lcore's next free goes the slow way. Relaxed: a hint that its owner may overwrite just now;
+ * see above. */
+static void press(struct lab_pool *pool, uint32_t lcore)
+{
+	struct lab_cache *c = lab_pool_cache(pool, lcore);
+
+	lab_store(&c->pressed, 1);
+	lab_store(&c->loose_max, 0u);
+}
+
+/* Each lcore that is not pressed yet, which in the long run is none: a load or two. */
+static void press_all(struct lab_pool *pool)
+{
+	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		uint64_t *word = word_of(pool, lcore), bit = (uint64_t)1 << (lcore % 64);
+		uint64_t all = ~(uint64_t)0 << (lcore % 64);
+
+		if ((lab_load(word) & all) == all) {
+			lcore |= 63;
+			continue;
+		}
+		/* Relaxed: who presses it is decided by it, nothing else. */
+		if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
+			press(pool, lcore);
+	}
+}
+
+void lab_reserve_release(struct lab_pool *pool, struct lab_cache *c)
+{
+	lab_store(&c->pressed, 0);
+	lab_cache_set_blocks(c, c->blocks);
+	/* Last: who takes a frame meanwhile finds the lcore pressed, and the next one presses it.
+	 */
+	__atomic_fetch_and(word_of(pool, c->lcore), ~((uint64_t)1 << (c->lcore % 64)),
+			   __ATOMIC_RELAXED);
+}
+
+/* ---- out ---- */
+
+int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
+{
+	struct lab_depot *reserve = &pool->priv->reserve;
+	struct lab_magazine *place;
+	uint32_t len = lab_cache_len(c);
+
+	if (!reserve->magazines)
+		return 0;
+	place = lab_depot_pop_thoroughly(reserve, LAB_DEPOT_LOOSE, c->lcore);
+	if (!place)
+		return 0;
+	if (lab_unlikely(place->count != 1 || place->item[0] >= pool->frames)) {
+		lab_hand_set_aside(pool, place);
+		return 0;
+	}
+	lab_hand_begin_refill(reserve, c, place, 0);
+	c->objs[len] = lab_frame_at(pool, place->item[0]);
+	lab_store(&c->foreign, len + 1);
+	lab_cache_set_len(c, len + 1);
+	lab_hand_end_refill(c, place);
+	lab_depot_push(reserve, LAB_DEPOT_EMPTY, place);
+	press_all(pool);
+	return 1;
+}
+
+/* ---- in ---- */
+
+/* The newest loose frame of the cache; 0 if an entry was not true, and was dropped instead. */
+static int put(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *place)
+{
+	uint32_t len = lab_cache_len(c) - 1;
+	uint32_t frame = lab_frame_index(pool, c->objs[len]);
+	uint8_t *state = pool->state ? &pool->state[frame] : NULL;
+
+	if (state && lab_load(state) != c->freed &&
+	    (lab_load(state) != LAB_STATE_DEPOT || len >= c->foreign)) {
+		lab_cache_set_len(c, len);
+		lab_cache_drop(pool, c, frame);
+		return 0;
+	}
+	/* In the order of a flush (cache.c), for who is killed on the way. */
+	place->item[0] = frame;
+	lab_store_release(&place->count, 1u);
+	if (state)
+		lab_store(state, LAB_STATE_DEPOT);
+	lab_store(&c->foreign, c->foreign > len ? len : c->foreign);
+	lab_cache_set_len(c, len);
+	lab_store_release(&c->after, c->flushed + 1);
+	return 1;
+}
+
+/* 1 if the cache has a loose frame now. */
+static int have_loose(struct lab_pool *pool, struct lab_cache *c)
+{
+	while (!lab_cache_len(c) && c->blocks)
+		lab_cache_split(pool, c);
+	return lab_cache_len(c) != 0;
+}
+
+void lab_reserve_top_up(struct lab_pool *pool, struct lab_cache *c)
+{
+	struct lab_depot *reserve = &pool->priv->reserve;
+
+	while (have_loose(pool, c)) {
+		struct lab_magazine *place = lab_depot_pop(reserve, LAB_DEPOT_EMPTY, c->lcore);
+		int done;
+
+		if (!place) {
+			lab_reserve_release(pool, c);
+			return;
+		}
+		lab_hand_begin_flush(reserve, c, place, 0);
+		done = put(pool, c, place);
+		lab_hand_end_flush(reserve, c, place, done ? LAB_DEPOT_LOOSE : LAB_DEPOT_EMPTY);
+	}
+}
+
+uint64_t lab_reserve_count(const struct lab_pool *pool)
+{
+	const struct lab_depot *reserve = &pool->priv->reserve;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < reserve->magazines; i++)
+		n += lab_load(&lab_depot_magazine(reserve, i)->where) == LAB_DEPOT_LOOSE;
+	return n;
+}

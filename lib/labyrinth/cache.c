@@ -124,6 +124,23 @@ static void refill_blocks(struct lab_pool *pool, struct lab_cache *c,
 	lab_cache_set_blocks(c, blocks);
 }
 
+int lab_cache_refill_with(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *mag,
+			  int blocks)
+{
+	if (lab_unlikely(!lab_hand_is_sound(pool, mag, blocks))) {
+		lab_hand_set_aside(pool, mag);
+		return 0;
+	}
+	lab_hand_begin_refill(pool->depot, c, mag, blocks);
+	if (blocks)
+		refill_blocks(pool, c, mag);
+	else
+		refill_loose(pool, c, mag);
+	lab_hand_end_refill(c, mag);
+	lab_hand_keep(pool, c, mag);
+	return 1;
+}
+
 int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 {
 	enum { KINDS = 4 };
@@ -134,23 +151,10 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 	for (unsigned i = 0; i < LOOKS * KINDS; i++) {
 		enum lab_depot_set set = order[i % KINDS];
 		struct lab_magazine *mag = lab_depot_pop(pool->depot, set, c->lcore);
-		int blocks;
 
-		if (!mag)
-			continue;
-		blocks = lab_depot_has_blocks(set);
-		if (lab_unlikely(!lab_hand_is_sound(pool, mag, blocks))) {
-			lab_hand_set_aside(pool, mag);
-			continue;
-		}
-		lab_hand_begin_refill(pool->depot, c, mag, blocks);
-		if (blocks)
-			refill_blocks(pool, c, mag);
-		else
-			refill_loose(pool, c, mag);
-		lab_hand_end_refill(c, mag);
-		lab_hand_keep(pool, c, mag);
-		return 1;
+		if (mag &&
+		    lab_likely(lab_cache_refill_with(pool, c, mag, lab_depot_has_blocks(set))))
+			return 1;
 	}
 	return 0;
 }

@@ -10,6 +10,8 @@
 #include <labyrinth/lab_layout.h>
 #include <labyrinth/lab_pool.h>
 
+struct lab_magazine;
+
 /** lab_cache_init() - an empty cache of @frames for @lcore. */
 void lab_cache_init(struct lab_cache *cache, unsigned lcore, uint32_t frames);
 
@@ -56,6 +58,11 @@ static inline uint32_t lab_cache_count(const struct lab_cache *c)
 /** lab_cache_refill() - move one magazine from the depot into a cache that holds less than a block
  * of frames. Return: 1, or 0 if the depot is empty. */
 int lab_cache_refill(struct lab_pool *pool, struct lab_cache *cache);
+
+/** lab_cache_refill_with() - the same with a magazine that this lcore has taken out of the depot.
+ * Return: 1; or 0, its numbers make no sense and it is set aside. */
+int lab_cache_refill_with(struct lab_pool *pool, struct lab_cache *cache, struct lab_magazine *mag,
+			  int blocks);
 
 /** lab_cache_make_room() - move magazines' worth of the oldest frames out until @frames fit in.
  * @frames: at most a block. Return: 0, or -ENOBUFS (no empty magazine: cannot happen, see

@@ -147,6 +147,19 @@ struct lab_magazine *lab_depot_pop_thoroughly(struct lab_depot *depot, enum lab_
 	return mag;
 }
 
+struct lab_magazine *lab_depot_claim(struct lab_depot *depot, uint32_t number, uint32_t lcore)
+{
+	struct lab_magazine *mag = lab_depot_magazine(depot, number);
+	/* Relaxed: a guess, which the compare-and-swap puts to the test. */
+	uint32_t set = __atomic_load_n(&mag->where, __ATOMIC_RELAXED);
+
+	if (set >= depot->sets || (set == LAB_DEPOT_EMPTY && depot->sets > 1))
+		return NULL;
+	/* All of that word that take_from() may have to look at is this one magazine. */
+	return take_from(depot, set, lcore, &words_of(depot, summary_of(depot, set))[number / BITS],
+			 (uint64_t)1 << (number % BITS), number - number % BITS);
+}
+
 /* The map leads to a magazine. */
 static void show(struct lab_depot *depot, enum lab_depot_set set, uint32_t number)
 {

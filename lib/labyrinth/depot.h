@@ -133,6 +133,15 @@ struct lab_magazine *lab_depot_pop(struct lab_depot *depot, enum lab_depot_set s
 struct lab_magazine *lab_depot_pop_thoroughly(struct lab_depot *depot, enum lab_depot_set set,
 					      uint32_t lcore);
 
+/**
+ * lab_depot_claim() - take the magazine numbered @number, from whichever set it is in; but not an
+ * empty one, unless the depot has no other set.
+ *
+ * Return: it, owned by @lcore, and its word says whether it lists blocks; or NULL: it is in no such
+ * set, or another was quicker.
+ */
+struct lab_magazine *lab_depot_claim(struct lab_depot *depot, uint32_t number, uint32_t lcore);
+
 /** lab_depot_is_shown() - 1 if the map of the set that a magazine is in leads to it. */
 int lab_depot_is_shown(const struct lab_depot *depot, const struct lab_magazine *mag);
 

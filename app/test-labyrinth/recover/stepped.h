@@ -27,7 +27,9 @@
 #include "bundle.h"
 #include "crew.h"
 #include "frame_table.h"
+#include "lcore.h"
 #include "lend.h"
+#include "pull.h"
 #include "share/life.h"
 #include "share/process.h"
 #include "share/reap.h"
@@ -188,13 +190,35 @@ static inline void stepped_quarantine(void)
 	slot[device].taken = GONE;
 }
 
+/* Some neighbours, for whoever wants a run of frames, or must not have these. */
+struct stepped_range {
+	uint32_t first, n;
+};
+
+static int stepped_wanted(const void *arg, uint32_t frame)
+{
+	const struct stepped_range *range = arg;
+
+	return frame - range->first < range->n;
+}
+
+/* At most 32 of them. */
+static inline unsigned stepped_pull(void **frames, uint64_t *random)
+{
+	struct stepped_range range = {.first = random_below(random, FRAMES),
+				      .n = 1 + random_below(random, 64)};
+	struct lab_cache *c = lab_lcore_self(pool);
+
+	return c ? lab_pull(pool, c, stepped_wanted, &range, frames, 32) : 0;
+}
+
 /* One of the things that it can do: it holds frames, has some in its cache, forms bundles and
  * breaks them. */
 static inline void stepped_turn(uint64_t *random)
 {
 	uint32_t number;
 
-	switch (random_below(random, 8)) {
+	switch (random_below(random, 9)) {
 	case 0:
 	case 1:
 		if (n_mine + 32 <= KEEP)
@@ -217,6 +241,10 @@ static inline void stepped_turn(uint64_t *random)
 		break;
 	case 5:
 		stepped_quarantine();
+		break;
+	case 6:
+		if (n_mine + 32 <= KEEP)
+			n_mine += stepped_pull(mine + n_mine, random);
 		break;
 	default:
 		stepped_give(random);

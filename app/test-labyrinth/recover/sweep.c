@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * What if it were killed here? A process joins a pool, allocates, frees, lends, transfers, accepts,
- * reclaims, absolves and leaves, and is single-stepped through all of it, while a survivor does the
- * like between its steps. After each instruction the tables are copied, as they would be left, and
- * the copy is reaped: not a frame may be lost or listed twice. Nobody dies, so that hundreds of
- * thousands of instants take seconds. Then the same with the one that reaps, from some of these
- * instants on. And once more from these on: one reaps and the survivor works; after any
+ * What if it were killed here? A process joins a pool, allocates, frees, lends, pulls, transfers,
+ * accepts, reclaims, absolves and leaves, and is single-stepped through all of it, while a survivor
+ *does the like between its steps. After each instruction the tables are copied, as they would be
+ *left, and the copy is reaped: not a frame may be lost or listed twice. Nobody dies, so that
+ *hundreds of thousands of instants take seconds. Then the same with the one that reaps, from some
+ *of these instants on. And once more from these on: one reaps and the survivor works; after any
  * instruction of the one, the other does all that it does.
  *
  *	sweep [SEED [PAGES [plain|bound|sampled|exact|reserve [STRIDE]]]]
@@ -100,6 +100,8 @@ static void work(uint64_t random)
 			held[n] = lab_frame_at(pool, number);
 			n += lab_accept(pool, &held[n], 1);
 		}
+		if (n + 32 <= AT_ONCE && random_below(&random, 20) == 0)
+			n += stepped_pull(held + n, &random);
 		if (random_below(&random, 32) == 0)
 			lab_reclaim(pool);
 		if (ABSOLVE && random_below(&random, 16) == 0)

@@ -14,7 +14,7 @@ set -euo pipefail
 
 packages_of() {
 	case $1 in
-	build) echo gcc g++ libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev ;;
+	build) echo gcc g++ libc6-dev meson ninja-build pkg-config libnuma-dev libhugetlbfs-dev libinih-dev ;;
 	perf) echo libjansson-dev ;;
 	dpdk) echo libdpdk-dev dpdk dpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
@@ -47,7 +47,7 @@ missing_of() {
 
 # What the build needs, whatever it was installed by.
 can_build() {
-	have gcc && have meson && have ninja && have pkg-config && pkg-config --exists numa &&
+	have gcc && have meson && have ninja && have pkg-config && pkg-config --exists numa inih &&
 		echo 'int main(void) { return 0; }' |
 		gcc -x c - -lhugetlbfs -o /dev/null 2>/dev/null
 }
@@ -68,7 +68,7 @@ done
 if ! have dpkg-query || ! have apt-get; then
 	warn "This is not Debian, so nothing is installed. The packages are called there:" \
 		"$(for group in "${groups[@]}"; do packages_of "$group"; done | tr '\n' ' ')"
-	can_build || die "Without gcc, meson, ninja, pkg-config, libnuma and libhugetlbfs nothing can be built."
+	can_build || die "Without gcc, meson, ninja, pkg-config, libnuma, libhugetlbfs and inih nothing can be built."
 	exit 0
 fi
 

@@ -7,6 +7,7 @@
 #define LABYRINTH_H
 
 #include "lab_alloc.h"
+#include "lab_config.h"
 #include "lab_device.h"
 #include "lab_domain.h"
 #include "lab_error.h"

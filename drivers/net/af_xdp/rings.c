@@ -167,7 +167,7 @@ void lab_af_xdp_refill(struct af_xdp *x)
 
 		if (xsk_prod_nb_free(&x->fill, want) < want)
 			return; /* cannot be (see struct af_xdp), and no frame is in hand here */
-		got = lab_alloc_burst(x->pool, frames, want, LAB_GFP_ATOMIC);
+		got = lab_alloc_burst(x->pool, frames, want, LAB_GFP_NOWAIT);
 		if (got < want)
 			x->stats.rx_no_frame++;
 		if (!got)

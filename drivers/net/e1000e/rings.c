@@ -151,7 +151,7 @@ void lab_e1000e_refill(struct e1000e *x)
 		return;
 	while (missing) {
 		uint32_t want = missing < E1000E_BATCH ? missing : E1000E_BATCH;
-		unsigned got = lab_alloc_burst(x->pool, frames, want, LAB_GFP_ATOMIC), lent;
+		unsigned got = lab_alloc_burst(x->pool, frames, want, LAB_GFP_NOWAIT), lent;
 
 		if (got < want)
 			x->stats.rx_no_frame++;

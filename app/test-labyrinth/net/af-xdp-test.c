@@ -323,6 +323,8 @@ static void reopen(struct lab_pool *pool)
 int main(void)
 {
 	struct lab_pool_config small = {.name = "small", .frames = 512, .page_size = LAB_PAGE_4K};
+	struct lab_pool_config breathes = {
+		.frames = 4096, .max_frames = 8192, .flags = LAB_POOL_STEPPED};
 	struct lab_pool *pool;
 
 	link_setup();
@@ -332,12 +334,24 @@ int main(void)
 	traffic("unprotected", (struct lab_pool_config){.frames = 4096,
 							.page_size = LAB_PAGE_4K,
 							.flags = LAB_POOL_UNPROTECTED});
+	traffic("a pool that breathes: copied", breathes);
 	pool = lab_pool_create(&small);
 	if (tap_ok(pool != NULL, "a pool of 512 frames")) {
 		loopback(pool);
 		two_devices(pool);
 		lent_frames(pool);
 		exhaustion(pool);
+		bad_packets(pool);
+		reopen(pool);
+		tap_ok(lab_pool_destroy(pool) == 0, "the pool goes");
+	}
+	breathes.frames = 512;
+	breathes.max_frames = 1024;
+	pool = lab_pool_create(&breathes);
+	if (pool) {
+		tap_note("a small pool that breathes");
+		loopback(pool);
+		two_devices(pool);
 		bad_packets(pool);
 		reopen(pool);
 		tap_ok(lab_pool_destroy(pool) == 0, "the pool goes");

@@ -16,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <labyrinth/lab_keeper.h>
 #include <labyrinth/labyrinth.h>
 
 #include "af_xdp.h"
+#include "bounce.h"
 #include "error.h"
 
 #define DEFAULT_FRAMES 2048u
@@ -26,6 +28,8 @@
 #define DRAIN_MS 200
 /* Longest sleep in one lab_netdev_wait(). */
 #define WAIT_MAX_MS 1000
+
+static const struct lab_netdev_ops bounce_ops;
 
 /* "IFNAME" or "IFNAME:QUEUE" into x->ifname and x->queue. */
 static int parse(struct af_xdp *x, const char *args)
@@ -85,17 +89,26 @@ static int read_mac(struct af_xdp *x)
 /* Memory and a name in the pool. On failure the caller calls destroy(), which undoes any part. */
 static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 {
-	uint64_t frames = lab_pool_frames(config->pool);
-	uint64_t half = frames / 2;
+	int rc, breathes = lab_pool_breathes(config->pool);
+	uint64_t frames, half = lab_pool_frames(config->pool) / 2;
 
-	x->pool = config->pool;
-	x->base = lab_pool_memory(config->pool, &x->bytes);
-	if (!x->base || !x->bytes)
+	if (!lab_pool_memory(config->pool, NULL))
 		return lab_fail(EINVAL, "%s: the pool has no memory to register", x->netdev.name);
+	/* Bounce buffers take nothing of the pool's, however small it is just now. */
 	x->rx_max = config->rx_frames;
 	if (!x->rx_max)
-		x->rx_max = half < DEFAULT_FRAMES ? (uint32_t)half : DEFAULT_FRAMES;
+		x->rx_max = half < DEFAULT_FRAMES && !breathes ? (uint32_t)half : DEFAULT_FRAMES;
 	x->tx_max = config->tx_frames ? config->tx_frames : DEFAULT_FRAMES;
+	if (breathes) {
+		x->netdev.ops = &bounce_ops;
+		rc = lab_af_xdp_bounce_make(x, config->pool);
+		if (rc)
+			return rc;
+	} else {
+		x->pool = config->pool;
+	}
+	frames = lab_pool_frames(x->pool);
+	x->base = lab_pool_memory(x->pool, &x->bytes);
 	x->out = calloc((frames + 63) / 64, sizeof(*x->out));
 	if (!x->out)
 		return lab_fail(ENOMEM, "%s: no memory for a bitmap of %llu frames", x->netdev.name,
@@ -106,10 +119,12 @@ static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 
 static int destroy(struct af_xdp *x)
 {
-	int rc = 0;
+	int rc = 0, bounce;
 
 	if (x->device >= 0)
 		rc = lab_device_release(x->pool, x->device);
+	bounce = lab_af_xdp_bounce_end(x);
+	rc = rc ? rc : bounce;
 	free(x->out);
 	free(x);
 	return rc;
@@ -140,7 +155,7 @@ static struct lab_netdev *af_xdp_open(const struct lab_netdev_config *config, co
 	if (!rc)
 		rc = lab_af_xdp_attach(x);
 	if (rc) {
-		destroy(x);
+		destroy(x); /* says nothing: no frame is out yet */
 		errno = -rc;
 		return NULL;
 	}
@@ -285,6 +300,20 @@ const struct lab_netdev_ops lab_af_xdp_ops = {
 	.open = af_xdp_open,
 	.rx_burst = lab_af_xdp_rx_burst,
 	.tx_burst = lab_af_xdp_tx_burst,
+	.wait = af_xdp_wait,
+	.stats = af_xdp_stats,
+	.link = af_xdp_link,
+	.promiscuous = af_xdp_promiscuous,
+	.mac_filter = af_xdp_mac_filter,
+	.close = af_xdp_close,
+};
+
+/* For a pool that breathes. */
+static const struct lab_netdev_ops bounce_ops = {
+	.name = "af_xdp",
+	.open = af_xdp_open,
+	.rx_burst = lab_af_xdp_bounce_rx_burst,
+	.tx_burst = lab_af_xdp_bounce_tx_burst,
 	.wait = af_xdp_wait,
 	.stats = af_xdp_stats,
 	.link = af_xdp_link,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * The AF_XDP device as its three files see it: af_xdp.c opens and closes, socket.c talks to libxdp,
- * rings.c moves frames. Not for anybody else.
+ * The AF_XDP device as its files see it: af_xdp.c opens and closes, socket.c talks to libxdp,
+ * rings.c moves frames, bounce.c copies where the program's pool cannot be the UMEM. Not for
+ * anybody else.
  */
 #ifndef AF_XDP_H
 #define AF_XDP_H
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <labyrinth/lab_frame.h>
 #include <xdp/xsk.h>
 
 #include "../netdev_driver.h"
@@ -32,19 +34,23 @@
  * two never run over. The fill ring has at least twice @rx_max entries: the kernel shows packets
  * first and says afterwards, once for a batch, how much of the fill ring it has consumed, so that a
  * shorter one can look full while frames are missing.
+ *
+ * @pool is the one that the program opened the device with, unless that breathes: then it is a
+ * fixed one of the device's own, and @bounce knows the program's.
  */
 struct af_xdp {
-	struct lab_netdev netdev; /* first: the seam casts */
-	struct lab_pool *pool;
-	char *base;       /* first frame of the pool; UMEM address 0 */
-	size_t bytes;     /* of the UMEM */
-	uint64_t *out;    /* one bit a frame: with this device */
-	int device;       /* from lab_device_register(); -1 before */
-	int fd;           /* of the socket, owned by @umem; -1 while there is none */
-	uint32_t rx_max;  /* most frames lent for receiving */
-	uint32_t tx_max;  /* most frames lent for sending */
-	uint32_t rx_lent; /* now */
-	uint32_t tx_lent; /* now */
+	struct lab_netdev netdev;     /* first: the seam casts */
+	struct lab_pool *pool;        /* whose memory is the UMEM */
+	struct af_xdp_bounce *bounce; /* NULL: no packet is copied here */
+	char *base;                   /* first frame of the pool; UMEM address 0 */
+	size_t bytes;                 /* of the UMEM */
+	uint64_t *out;                /* one bit a frame: with this device */
+	int device;                   /* from lab_device_register(); -1 before */
+	int fd;                       /* of the socket, owned by @umem; -1 while there is none */
+	uint32_t rx_max;              /* most frames lent for receiving */
+	uint32_t tx_max;              /* most frames lent for sending */
+	uint32_t rx_lent;             /* now */
+	uint32_t tx_lent;             /* now */
 
 	struct xsk_ring_cons rx;
 	struct xsk_ring_prod fill;
@@ -78,6 +84,22 @@ void lab_af_xdp_detach(struct af_xdp *x);
 /* The data path: see lab_netdev_rx_burst() and lab_netdev_tx_burst(). */
 unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
 unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
+
+/** af_xdp_packet_is_good() - whether the kernel would take a packet out of a frame of @pool. One
+ * that it refuses is a frame that never comes back: find it before. */
+static inline bool af_xdp_packet_is_good(const struct lab_pool *pool, const struct lab_packet *p)
+{
+	return lab_likely(p->length >= LAB_PACKET_MIN && p->length <= LAB_FRAME_SIZE &&
+			  p->offset <= LAB_FRAME_SIZE - p->length &&
+			  lab_frame_index(pool, p->frame) != LAB_FRAME_NONE);
+}
+
+/** lab_af_xdp_refuse_packet() - set the error text for packets[@i], which is not good. */
+void lab_af_xdp_refuse_packet(const struct af_xdp *x, const struct lab_pool *pool,
+			      const struct lab_packet *p, unsigned i);
+
+/** lab_af_xdp_room() - how many of @n packets lab_af_xdp_tx_burst() would take now. */
+unsigned lab_af_xdp_room(struct af_xdp *x, unsigned n);
 
 /** lab_af_xdp_refill() - lend frames for receiving until there are rx_max, or the pool is empty. */
 void lab_af_xdp_refill(struct af_xdp *x);

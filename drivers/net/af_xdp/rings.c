@@ -246,34 +246,26 @@ unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
 	return got;
 }
 
-/* A packet that the kernel would refuse is a frame that never comes back: find it before. */
-static int check_packet(struct af_xdp *x, const struct lab_packet *p, unsigned i)
+void lab_af_xdp_refuse_packet(const struct af_xdp *x, const struct lab_pool *pool,
+			      const struct lab_packet *p, unsigned i)
 {
-	if (lab_unlikely(p->length < LAB_PACKET_MIN || p->length > LAB_FRAME_SIZE ||
-			 p->offset > LAB_FRAME_SIZE - p->length))
-		return lab_fail(
-			EINVAL,
-			"%s: packets[%u] has offset %u and length %u: a packet has %u bytes "
-			"or more and lies within its frame of %u",
-			x->netdev.name, i, p->offset, p->length, LAB_PACKET_MIN, LAB_FRAME_SIZE);
-	if (lab_unlikely(lab_frame_index(x->pool, p->frame) == LAB_FRAME_NONE))
-		return lab_fail(
-			EINVAL,
-			"%s: packets[%u].frame %p is not a frame of pool %s, which the device "
-			"was opened with: copy the packet into one that is",
-			x->netdev.name, i, p->frame, lab_pool_name(x->pool));
-	return 0;
+	if (lab_frame_index(pool, p->frame) != LAB_FRAME_NONE)
+		lab_fail(EINVAL,
+			 "%s: packets[%u] has offset %u and length %u: a packet has %u bytes or "
+			 "more and lies within its frame of %u",
+			 x->netdev.name, i, p->offset, p->length, LAB_PACKET_MIN, LAB_FRAME_SIZE);
+	else
+		lab_fail(EINVAL,
+			 "%s: packets[%u].frame %p is not a frame of pool %s, which the device was "
+			 "opened with: copy the packet into one that is",
+			 x->netdev.name, i, p->frame, lab_pool_name(pool));
 }
 
-unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n)
+/* How many of @n packets the device takes now. */
+static inline unsigned room_for(struct af_xdp *x, unsigned n)
 {
-	struct af_xdp *x = (struct af_xdp *)dev;
-	void *frames[AF_XDP_BATCH];
-	unsigned sent = 0, room, slots;
-	int why = EAGAIN;
+	unsigned room, slots;
 
-	if (!have_lcore(x))
-		return 0;
 	if (x->tx_lent)
 		reap(x);
 	room = x->tx_max - x->tx_lent < n ? x->tx_max - x->tx_lent : n;
@@ -282,16 +274,35 @@ unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
 	 * only with a later system call that it has read it.
 	 */
 	slots = xsk_prod_nb_free(&x->tx, room);
-	room = slots < room ? slots : room;
+	return slots < room ? slots : room;
+}
+
+unsigned lab_af_xdp_room(struct af_xdp *x, unsigned n)
+{
+	return have_lcore(x) ? room_for(x, n) : 0;
+}
+
+unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+	void *frames[AF_XDP_BATCH];
+	unsigned sent = 0, room;
+	int why = EAGAIN;
+
+	if (!have_lcore(x))
+		return 0;
+	room = room_for(x, n);
 	while (sent < room) {
 		unsigned want = room - sent < AF_XDP_BATCH ? room - sent : AF_XDP_BATCH;
 		unsigned m = 0, lent;
 		uint32_t first = 0;
 
-		while (m < want && !check_packet(x, &packets[sent + m], sent + m)) {
+		while (m < want && af_xdp_packet_is_good(x->pool, &packets[sent + m])) {
 			frames[m] = packets[sent + m].frame;
 			m++;
 		}
+		if (lab_unlikely(m < want))
+			lab_af_xdp_refuse_packet(x, x->pool, &packets[sent + m], sent + m);
 		lent = m ? lab_lend(x->pool, x->device, frames, m) : 0;
 		if (lent)
 			xsk_ring_prod__reserve(&x->tx, lent, &first); /* there is room: above */

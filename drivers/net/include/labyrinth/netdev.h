@@ -54,6 +54,8 @@ struct lab_packet {
  *	and destroyed by the close. af_xdp, where the kernel moves the packets, takes NULL only.
  * @rx_frames: most frames lent to the device for receiving, up to LAB_NETDEV_FRAMES_MAX; 0 gives
  *	2048 or half of the pool, whichever is less. A driver may take fewer (e1000e: 4095 at most).
+ *	For a pool that breathes (lab_keeper.h) af_xdp copies each packet, and lends frames of a
+ *	fixed pool of its own, which has rx_frames + tx_frames and some spares; 0 gives 2048 then.
  * @tx_frames: most frames lent to the device for sending, up to LAB_NETDEV_FRAMES_MAX; 0 gives
  *	2048. A driver may take fewer (e1000e: 4095 at most).
  * @flags: none are defined; must be 0.
@@ -75,15 +77,18 @@ struct lab_netdev_config {
  * @tx_bytes: of these.
  * @tx_completed: of the accepted packets, those that the device is done with.
  * @rx_no_frame: refills that got fewer frames from the pool than the device had room for. Packets
- *	are lost only when it runs dry: @missed_no_frame counts these.
+ *	are lost only when it runs dry: @missed_no_frame counts these. Where packets are copied
+ *	(af_xdp and a pool that breathes), receives that got fewer frames than there were packets.
+ * @rx_nobuf: of packets that are copied: those that had arrived and were dropped, because the pool
+ *	had no frame for them outside its reserve.
  * @tx_full: packets not accepted because tx_frames frames were with the device already.
  * @tx_refused: packets not accepted because there is something wrong with them.
  * @refused: frames that came from the device but that the pool did not know as lent to it. Not 0
  *	means that somebody writes where he must not.
  * @tx_kicks: times the device was told to send (af_xdp: system calls; e1000e: register writes).
  * @tx_kick_errors: of these, failed for another reason than a full queue (interface down or gone).
- * @rx_lent: frames with the device for receiving, now.
- * @tx_lent: frames with the device for sending, now.
+ * @rx_lent: frames with the device for receiving, now; where packets are copied, of its own pool.
+ * @tx_lent: the same for sending.
  * @missed_dropped: packets dropped on their way in, too long for a frame, broken on the wire, or
  *	for other reasons.
  * @missed_no_frame: packets dropped on their way in because no frame was lent.
@@ -99,6 +104,7 @@ struct lab_netdev_stats {
 	uint64_t tx_bytes;
 	uint64_t tx_completed;
 	uint64_t rx_no_frame;
+	uint64_t rx_nobuf;
 	uint64_t tx_full;
 	uint64_t tx_refused;
 	uint64_t refused;
@@ -123,8 +129,8 @@ struct lab_netdev_stats {
  * driver in this build, or none in this kernel), EPERM (a capability is missing), ENOBUFS
  * (RLIMIT_MEMLOCK is too low), EBUSY (somebody else has the queue or the device), EIO (the device
  * does not answer as it should), ENOMEM, ENOSPC (the pool lends to LAB_MAX_DEVICES devices
- * already); from drivers of PCI devices also those of lab_domain_create(), lab_device_open() and
- * lab_domain_map_pool().
+ * already; or, for a pool that breathes, this process has LAB_MAX_POOLS pools); from drivers of PCI
+ * devices also those of lab_domain_create(), lab_device_open() and lab_domain_map_pool().
  *
  * An empty pool is no error: the device receives as soon as there are frames. Neither is a link
  * that is down: see lab_netdev_link().
@@ -163,8 +169,8 @@ unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
  * @n: how many.
  *
  * The device owns the frames of accepted packets at once and frees them to the pool when they are
- * sent. All others are the caller's still. Accepted is not delivered: as on any network, what is
- * behind the device may drop a packet.
+ * sent, or copied. All others are the caller's still. Accepted is not delivered: as on any network,
+ * what is behind the device may drop a packet.
  *
  * Return: how many of the first packets were accepted. When that is less than @n, errno says why:
  * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time), ENODEV (e1000e: the

@@ -16,7 +16,7 @@ exec </dev/null
 # shellcheck source=devtools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-all=(unit clang asan tsan recover models net dpdk vm headers install nodpdk docs check instructions perf)
+all=(unit clang asan tsan recover gfp models net dpdk vm headers install nodpdk docs check instructions perf)
 suite_dir=$top/devtools/suites
 log=$top/build-test/log
 

@@ -14,6 +14,7 @@
  */
 #include <argp.h>
 #include <arpa/inet.h>
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -310,6 +311,7 @@ static unsigned answer(struct server *s, uint64_t now)
 
 		if (h->due > now)
 			break;
+		assert(p.frame); /* receive() has filled every slot from head to tail */
 		s->head++;
 		p.frame = timed_alloc(s);
 		if (p.frame) {

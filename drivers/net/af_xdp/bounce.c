@@ -4,9 +4,6 @@
  * Copies packets between the frames of a program's pool, which breathes, and those of the device's
  * own, which is the UMEM. Knows both pools; leaves the rings to rings.c, which knows the second one
  * alone.
- *
- * A copy costs some tens of nanoseconds, beside the microsecond that the kernel's part of a packet
- * takes in copy mode.
  */
 #include <errno.h>
 #include <stdlib.h>

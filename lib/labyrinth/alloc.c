@@ -111,7 +111,7 @@ static int give(struct lab_pool *pool, struct lab_cache *c, void *const *frames,
 		n -= step;
 	}
 	if (lab_unlikely(c->pressed))
-		lab_reserve_top_up(pool, c);
+		lab_reserve_relieve(pool, c);
 	return 0;
 }
 

@@ -39,7 +39,7 @@ void lab_arena_after_fork(void)
 }
 
 /* MemAvailable of the machine in bytes, or all there is if it does not tell. */
-static uint64_t memory_available(void)
+uint64_t lab_arena_memory_available(void)
 {
 	FILE *f = fopen("/proc/meminfo", "re");
 	uint64_t kib = UINT64_MAX >> 10;
@@ -53,7 +53,7 @@ static uint64_t memory_available(void)
 	return kib << 10;
 }
 
-static int fail_short(const struct lab_arena_request *r, int err)
+int lab_arena_fail_short(const struct lab_arena_request *r, int err)
 {
 	uint64_t need = r->bytes / r->page_size;
 	int64_t have = lab_hugepage_free(r->page_size, r->node);
@@ -61,6 +61,12 @@ static int fail_short(const struct lab_arena_request *r, int err)
 
 	if (r->node != LAB_NODE_ANY)
 		snprintf(where, sizeof(where), " on node %d", r->node - 1);
+	if (r->page_size == LAB_PAGE_4K)
+		return lab_fail(ENOMEM,
+				"pool '%s' needs %zu MiB of ordinary memory and %" PRIu64
+				" MiB are available (%s): ask for fewer frames",
+				r->owner, r->bytes >> 20, lab_arena_memory_available() >> 20,
+				strerror(err));
 	lab_page_size_name(r->page_size, size);
 	if (have >= 0 && (uint64_t)have < need)
 		return lab_fail(
@@ -154,7 +160,7 @@ static int make_file(const struct lab_arena *a, const struct lab_arena_request *
 	fd = memfd_create("labyrinth", flags);
 	if (fd >= 0 && ftruncate(fd, (off_t)r->bytes) == 0 && (!r->shared || seal(fd) == 0))
 		return fd;
-	err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : fail_short(r, errno);
+	err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : lab_arena_fail_short(r, errno);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -180,7 +186,8 @@ static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
 	}
 	if (mmap(a->base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
 	    MAP_FAILED) {
-		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : fail_short(r, errno);
+		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r)
+						  : lab_arena_fail_short(r, errno);
 		close(fd);
 		goto unmap;
 	}
@@ -242,11 +249,11 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 	int err;
 
 	/* Populating ordinary pages beyond what there is would wake the OOM killer, not fail. */
-	if (r->page_size == LAB_PAGE_4K && r->bytes > memory_available())
+	if (r->page_size == LAB_PAGE_4K && r->bytes > lab_arena_memory_available())
 		return lab_fail(ENOMEM,
 				"pool '%s' needs %zu MiB of ordinary memory and %" PRIu64
 				" MiB are available: ask for fewer frames",
-				r->owner, r->bytes >> 20, memory_available() >> 20);
+				r->owner, r->bytes >> 20, lab_arena_memory_available() >> 20);
 	pthread_mutex_lock(&mapping);
 	err = map_segments(a, r);
 	if (err) {
@@ -271,7 +278,7 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 				       "(%s): ask for fewer frames",
 				       r->owner, r->bytes >> 20, strerror(errno));
 		else
-			err = fail_short(r, ENOMEM);
+			err = lab_arena_fail_short(r, ENOMEM);
 		goto unmap;
 	}
 	if (r->page_size == LAB_PAGE_4K)

@@ -95,6 +95,13 @@ int lab_arena_phys(const struct lab_arena *arena, uint64_t *phys);
  */
 int lab_metadata_map(const char *owner, size_t bytes, int must_lock, int fd, void **mem);
 
+/** lab_arena_memory_available() - of the machine, in bytes; or all there is if it does not tell. */
+uint64_t lab_arena_memory_available(void);
+
+/** lab_arena_fail_short() - the sentence for what a request cannot have. Return: -ENOMEM or -@err.
+ */
+int lab_arena_fail_short(const struct lab_arena_request *request, int err);
+
 /** lab_metadata_memfd() - a sealed file of @bytes, for tables that processes share. Return: its
  * descriptor, or -errno with a sentence. */
 int lab_metadata_memfd(const char *owner, size_t bytes);

@@ -248,7 +248,7 @@ static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cach
 		n -= step;
 	}
 	if (lab_unlikely(c->pressed))
-		lab_reserve_top_up(pool, c);
+		lab_reserve_relieve(pool, c);
 	return err;
 }
 

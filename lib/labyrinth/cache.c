@@ -143,10 +143,10 @@ int lab_cache_refill_with(struct lab_pool *pool, struct lab_cache *c, struct lab
 
 int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 {
-	enum { KINDS = 4 };
+	enum { KINDS = 5 };
 	static const enum lab_depot_set order[KINDS] = {LAB_DEPOT_BLOCKS, LAB_DEPOT_LOOSE,
 							LAB_DEPOT_BLOCKS_PARTIAL,
-							LAB_DEPOT_LOOSE_PARTIAL};
+							LAB_DEPOT_LOOSE_PARTIAL, LAB_DEPOT_SPARSE};
 
 	for (unsigned i = 0; i < LOOKS * KINDS; i++) {
 		enum lab_depot_set set = order[i % KINDS];
@@ -375,6 +375,39 @@ void lab_cache_drain(struct lab_pool *pool, struct lab_cache *c)
 			lab_depot_push(pool->depot, LAB_DEPOT_EMPTY,
 				       lab_depot_magazine(pool->depot, c->spare[i] - 1));
 		c->spare[i] = 0;
+	}
+}
+
+/* One of the set that has room left, or an empty one. */
+static struct lab_magazine *sparse_magazine(struct lab_pool *pool, struct lab_cache *c)
+{
+	struct lab_depot *depot = pool->depot;
+
+	for (uint32_t i = 0; i < depot->magazines; i++) {
+		struct lab_magazine *mag = lab_depot_magazine(depot, i);
+
+		/* Relaxed, both: a guess. */
+		if (lab_load(&mag->where) != LAB_DEPOT_SPARSE ||
+		    lab_load(&mag->count) >= depot->capacity)
+			continue;
+		mag = lab_depot_take(depot, LAB_DEPOT_SPARSE, i, c->lcore);
+		if (!mag)
+			continue;
+		if (lab_likely(mag->count < depot->capacity && lab_hand_is_sound(pool, mag, 0)))
+			return mag;
+		lab_depot_push(depot, LAB_DEPOT_SPARSE, mag);
+	}
+	return lab_hand_empty(pool, c);
+}
+
+void lab_cache_set_apart(struct lab_pool *pool, struct lab_cache *c)
+{
+	struct lab_magazine *mag;
+
+	while (lab_cache_len(c) && (mag = sparse_magazine(pool, c))) {
+		lab_hand_begin_flush(pool->depot, c, mag, 0);
+		flush_loose(pool, c, mag);
+		lab_hand_end_flush(pool->depot, c, mag, LAB_DEPOT_SPARSE);
 	}
 }
 

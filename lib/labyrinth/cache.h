@@ -72,6 +72,9 @@ int lab_cache_make_room(struct lab_pool *pool, struct lab_cache *cache, uint32_t
 /** lab_cache_drain() - move everything to the depot. */
 void lab_cache_drain(struct lab_pool *pool, struct lab_cache *cache);
 
+/** lab_cache_set_apart() - move all loose frames to the depot's set that is taken last. */
+void lab_cache_set_apart(struct lab_pool *pool, struct lab_cache *cache);
+
 /** lab_cache_drop() - an entry for frame number @frame turned out to be a duplicate: forgotten. */
 void lab_cache_drop(struct lab_pool *pool, struct lab_cache *cache, uint32_t frame)
 	__attribute__((cold));

@@ -155,6 +155,12 @@ struct lab_magazine *lab_depot_claim(struct lab_depot *depot, uint32_t number, u
 
 	if (set >= depot->sets || (set == LAB_DEPOT_EMPTY && depot->sets > 1))
 		return NULL;
+	return lab_depot_take(depot, set, number, lcore);
+}
+
+struct lab_magazine *lab_depot_take(struct lab_depot *depot, enum lab_depot_set set,
+				    uint32_t number, uint32_t lcore)
+{
 	/* All of that word that take_from() may have to look at is this one magazine. */
 	return take_from(depot, set, lcore, &words_of(depot, summary_of(depot, set))[number / BITS],
 			 (uint64_t)1 << (number % BITS), number - number % BITS);

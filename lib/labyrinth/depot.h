@@ -27,6 +27,7 @@ enum lab_depot_set {
 	LAB_DEPOT_LOOSE,          /* full magazines of frame numbers */
 	LAB_DEPOT_BLOCKS_PARTIAL, /* not full: what lcores left behind */
 	LAB_DEPOT_LOOSE_PARTIAL,
+	LAB_DEPOT_SPARSE, /* loose ones of hugepages that are to become idle: taken last */
 	LAB_DEPOT_SETS
 };
 
@@ -141,6 +142,10 @@ struct lab_magazine *lab_depot_pop_thoroughly(struct lab_depot *depot, enum lab_
  * set, or another was quicker.
  */
 struct lab_magazine *lab_depot_claim(struct lab_depot *depot, uint32_t number, uint32_t lcore);
+
+/** lab_depot_take() - likewise, out of that one set. */
+struct lab_magazine *lab_depot_take(struct lab_depot *depot, enum lab_depot_set set,
+				    uint32_t number, uint32_t lcore);
 
 /** lab_depot_is_shown() - 1 if the map of the set that a magazine is in leads to it. */
 int lab_depot_is_shown(const struct lab_depot *depot, const struct lab_magazine *mag);

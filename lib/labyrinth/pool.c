@@ -13,14 +13,17 @@
 #include <labyrinth/lab_frame.h>
 #include <labyrinth/lab_stats.h>
 
+#include "breath.h"
 #include "config.h"
 #include "error.h"
 #include "handle.h"
 #include "lcore.h"
 #include "lend.h"
+#include "numa_node.h"
 #include "place.h"
 #include "pool.h"
 #include "report.h"
+#include "segment.h"
 #include "share/name.h"
 #include "share/process.h"
 #include "share/share.h"
@@ -32,6 +35,27 @@ static void say_fallback(struct lab_pool_priv *priv, const char *why)
 		 "on ordinary pages, without lasting physical addresses and with more TLB misses, "
 		 "because %s",
 		 why);
+}
+
+/* Of a pool that breathes: all addresses, and memory for the first of them. */
+static int make_memory(struct lab_pool_priv *priv, const struct lab_pool_config *config,
+		       const struct lab_arena_request *request)
+{
+	struct lab_arena_request all = *request;
+	int err;
+
+	if (!lab_config_breathes(config))
+		return lab_arena_create(&priv->arena, request);
+	all.bytes = lab_config_bounds(config).max << LAB_FRAME_SHIFT;
+	err = lab_arena_reserve(&priv->arena, &all);
+	if (err)
+		return err;
+	err = lab_segment_add(&priv->arena, request, 0);
+	if (err)
+		lab_arena_destroy(&priv->arena);
+	else
+		priv->arena.node = lab_numa_node_of(priv->arena.base);
+	return err;
 }
 
 static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config)
@@ -46,14 +70,14 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 
 	if (config->flags & LAB_POOL_NUMBERS)
 		return lab_arena_reserve(&priv->arena, &request);
-	err = lab_arena_create(&priv->arena, &request);
+	err = make_memory(priv, config, &request);
 	if (!err || !(config->flags & LAB_POOL_FALLBACK) || config->page_size == LAB_PAGE_4K)
 		return err;
 	say_fallback(priv, lab_error_text());
 	config->page_size = LAB_PAGE_4K;
 	request.page_size = LAB_PAGE_4K;
 	request.bytes = lab_config_round(config) << LAB_FRAME_SHIFT;
-	return lab_arena_create(&priv->arena, &request);
+	return make_memory(priv, config, &request);
 }
 
 /* Unlike that of any other pool: when it was made, and by whom. */
@@ -115,6 +139,15 @@ static int claim_name(struct lab_pool_priv *priv, const struct lab_pool_config *
 	return err < 0 ? err : 0;
 }
 
+static int start_breath(struct lab_pool_priv *priv, const struct lab_pool_config *config)
+{
+	const struct lab_arena_request request = {.page_size = config->page_size,
+						  .node = config->node,
+						  .dump = (config->flags & LAB_POOL_DUMP) != 0};
+
+	return lab_breath_start(priv, &request, config->grow_rate);
+}
+
 struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 {
 	struct lab_pool_config config;
@@ -142,6 +175,8 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	if (!(config.flags & LAB_POOL_SHARED))
 		lab_process_alone(priv);
 	else if (lab_share_found(priv, config.lcores, group))
+		goto free_tables;
+	if (lab_config_breathes(&config) && start_breath(priv, &config))
 		goto free_tables;
 	lab_place_publish((int)priv->pool.id, priv->arena.base, priv->arena.bytes);
 	lab_lcore_show_pool(&priv->pool);
@@ -227,6 +262,7 @@ int64_t lab_pool_destroy(struct lab_pool *pool)
 	err = refuse_lent(priv);
 	if (err)
 		return err;
+	lab_breath_stop(priv);
 	held = let_go(priv);
 	if (held)
 		lab_fail(0, "pool '%s' was destroyed while %llu frames were held", priv->name,

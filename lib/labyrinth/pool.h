@@ -188,6 +188,8 @@ struct lab_shared {
 	uint64_t reaped_processes;
 	uint64_t retired; /* frames out of circulation, as their bytes say too */
 	uint64_t absent;  /* frames without memory: their bytes say "retired", but they are not */
+	uint64_t grown;   /* frames that the keeper has added, ever */
+	uint64_t shrunk;  /* and taken away */
 	uint64_t pressed[LAB_MAX_LCORES / 64 + 1]; /* a bit an lcore: see reserve.h */
 	uint32_t passed; /* of a common pool: 1 once a process has freed another's frame */
 	uint32_t pad;
@@ -233,6 +235,7 @@ struct lab_pool_priv {
 	struct lab_keeper *keeper; /* of a shared pool */
 	/* Of a pool that breathes: a unit more, at once. Return: frames, 0, or -errno. */
 	int64_t (*grow)(struct lab_pool_priv *priv);
+	struct lab_breath *breath; /* of a pool that breathes */
 	char name[LAB_NAME_MAX];
 	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];

@@ -28,6 +28,7 @@ struct pull {
 	void **frames;
 	uint32_t got;
 	uint32_t most;
+	int ordinary; /* not what is set apart */
 };
 
 /* ---- a look at what somebody may be just taking away ---- */
@@ -172,6 +173,9 @@ static void pull_from(struct pull *p, uint32_t number)
 {
 	struct lab_magazine *mag;
 
+	if (p->ordinary &&
+	    lab_load(&lab_depot_magazine(p->pool->depot, number)->where) == LAB_DEPOT_SPARSE)
+		return;
 	if (!each_of_magazine(p->pool, number, is_wanted, p))
 		return;
 	mag = lab_depot_claim(p->pool->depot, number, p->c->lcore);
@@ -183,23 +187,45 @@ static void pull_from(struct pull *p, uint32_t number)
 	lab_cache_drain(p->pool, p->c);
 }
 
+static uint32_t pull(struct pull *p)
+{
+	struct lab_pool *pool = p->pool;
+
+	if (!pool->state)
+		return 0;
+	if (pool->priv->flags & LAB_POOL_EXACT) {
+		pull_exact(p);
+		return p->got;
+	}
+	lab_cache_drain(pool, p->c);
+	/* It is not empty if no magazine could be had: a bug, or damaged tables. */
+	for (uint32_t i = 0;
+	     i < pool->depot->magazines && p->got < p->most && !lab_cache_count(p->c); i++)
+		pull_from(p, i);
+	return p->got;
+}
+
 uint32_t lab_pull(struct lab_pool *pool, struct lab_cache *c, lab_pull_fn *wanted, const void *arg,
 		  void **frames, uint32_t most)
 {
 	struct pull p = {
 		.pool = pool, .c = c, .wanted = wanted, .arg = arg, .frames = frames, .most = most};
 
-	if (!pool->state)
-		return 0;
-	if (pool->priv->flags & LAB_POOL_EXACT) {
-		pull_exact(&p);
-		return p.got;
-	}
-	lab_cache_drain(pool, c);
-	/* It is not empty if no magazine could be had: a bug, or damaged tables. */
-	for (uint32_t i = 0; i < pool->depot->magazines && p.got < most && !lab_cache_count(c); i++)
-		pull_from(&p, i);
-	return p.got;
+	return pull(&p);
+}
+
+uint32_t lab_pull_ordinary(struct lab_pool *pool, struct lab_cache *c, lab_pull_fn *wanted,
+			   const void *arg, void **frames, uint32_t most)
+{
+	struct pull p = {.pool = pool,
+			 .c = c,
+			 .wanted = wanted,
+			 .arg = arg,
+			 .frames = frames,
+			 .most = most,
+			 .ordinary = 1};
+
+	return pull(&p);
 }
 
 /* ---- looking only ---- */

@@ -36,6 +36,10 @@ typedef int lab_pull_fn(const void *arg, uint32_t frame);
 uint32_t lab_pull(struct lab_pool *pool, struct lab_cache *c, lab_pull_fn *wanted, const void *arg,
 		  void **frames, uint32_t most);
 
+/** lab_pull_ordinary() - likewise, but not out of the set that is taken last (LAB_DEPOT_SPARSE). */
+uint32_t lab_pull_ordinary(struct lab_pool *pool, struct lab_cache *c, lab_pull_fn *wanted,
+			   const void *arg, void **frames, uint32_t most);
+
 /**
  * lab_pull_look() - which frames the depot has, without taking any.
  * @seen: called for each, with @arg. Beside those who work some may be elsewhere already, or be

@@ -25,6 +25,11 @@ void lab_reserve_fill(struct lab_depot *reserve, uint64_t first)
 
 /* ---- pressure ---- */
 
+/* lab_cache.pressed: the reserve lacks frames; or the cache is to be emptied, too. Any such value
+ * makes loose_max 0, see lab_cache_set_blocks(). */
+#define LACKING  1
+#define RECALLED 2
+
 static uint64_t *word_of(struct lab_pool *pool, uint32_t lcore)
 {
 	return &pool->priv->shared->pressed[lcore / 64];
@@ -32,11 +37,11 @@ static uint64_t *word_of(struct lab_pool *pool, uint32_t lcore)
 
 /* The lcore's next free goes the slow way. Relaxed: a hint that its owner may overwrite just now;
  * see above. */
-static void press(struct lab_pool *pool, uint32_t lcore)
+static void press(struct lab_pool *pool, uint32_t lcore, uint8_t how)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
 
-	lab_store(&c->pressed, 1);
+	lab_store(&c->pressed, how);
 	lab_store(&c->loose_max, 0u);
 }
 
@@ -53,7 +58,16 @@ static void press_all(struct lab_pool *pool)
 		}
 		/* Relaxed: who presses it is decided by it, nothing else. */
 		if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
-			press(pool, lcore);
+			press(pool, lcore, LACKING);
+	}
+}
+
+void lab_reserve_recall(struct lab_pool *pool)
+{
+	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		__atomic_fetch_or(word_of(pool, lcore), (uint64_t)1 << (lcore % 64),
+				  __ATOMIC_RELAXED);
+		press(pool, lcore, RECALLED);
 	}
 }
 
@@ -69,17 +83,12 @@ void lab_reserve_release(struct lab_pool *pool, struct lab_cache *c)
 
 /* ---- out ---- */
 
-int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
+/* The frame of a place that this lcore has goes to its cache. */
+static int refill_from(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *place)
 {
 	struct lab_depot *reserve = &pool->priv->reserve;
-	struct lab_magazine *place;
 	uint32_t len = lab_cache_len(c);
 
-	if (!reserve->magazines)
-		return 0;
-	place = lab_depot_pop_thoroughly(reserve, LAB_DEPOT_LOOSE, c->lcore);
-	if (!place)
-		return 0;
 	if (lab_unlikely(place->count != 1 || place->item[0] >= pool->frames)) {
 		lab_hand_set_aside(pool, place);
 		return 0;
@@ -90,8 +99,43 @@ int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
 	lab_cache_set_len(c, len + 1);
 	lab_hand_end_refill(c, place);
 	lab_depot_push(reserve, LAB_DEPOT_EMPTY, place);
+	return 1;
+}
+
+int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
+{
+	struct lab_depot *reserve = &pool->priv->reserve;
+	struct lab_magazine *place;
+
+	if (!reserve->magazines)
+		return 0;
+	place = lab_depot_pop_thoroughly(reserve, LAB_DEPOT_LOOSE, c->lcore);
+	if (!place || !refill_from(pool, c, place))
+		return 0;
 	press_all(pool);
 	return 1;
+}
+
+uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
+			  int (*wanted)(const void *arg, uint32_t frame), const void *arg,
+			  void **frames, uint32_t most)
+{
+	struct lab_depot *reserve = &pool->priv->reserve;
+	uint32_t got = 0;
+
+	for (uint32_t i = 0; i < reserve->magazines && got < most; i++) {
+		uint32_t frame = lab_reserve_peek(pool, i);
+		struct lab_magazine *place;
+
+		if (frame == LAB_FRAME_NONE || !wanted(arg, frame))
+			continue;
+		place = lab_depot_claim(reserve, i, c->lcore);
+		if (place && refill_from(pool, c, place))
+			got += lab_alloc_burst(pool, frames + got, 1, LAB_GFP_NOWAIT);
+	}
+	if (got && lab_cache_refill(pool, c))
+		lab_reserve_top_up(pool, c);
+	return got;
 }
 
 /* ---- in ---- */
@@ -110,7 +154,7 @@ static int put(struct lab_pool *pool, struct lab_cache *c, struct lab_magazine *
 		return 0;
 	}
 	/* In the order of a flush (cache.c), for who is killed on the way. */
-	place->item[0] = frame;
+	lab_store(&place->item[0], frame);
 	lab_store_release(&place->count, 1u);
 	if (state)
 		lab_store(state, LAB_STATE_DEPOT);
@@ -144,6 +188,32 @@ void lab_reserve_top_up(struct lab_pool *pool, struct lab_cache *c)
 		done = put(pool, c, place);
 		lab_hand_end_flush(reserve, c, place, done ? LAB_DEPOT_LOOSE : LAB_DEPOT_EMPTY);
 	}
+}
+
+void lab_reserve_relieve(struct lab_pool *pool, struct lab_cache *c)
+{
+	int recalled = lab_load(&c->pressed) == RECALLED;
+
+	lab_reserve_top_up(pool, c);
+	if (!recalled)
+		return;
+	lab_cache_drain(pool, c);
+	/* Once; what the reserve may lack still, the next free gives. */
+	if (lab_load(&c->pressed))
+		lab_store(&c->pressed, LACKING);
+}
+
+uint32_t lab_reserve_peek(const struct lab_pool *pool, uint32_t place)
+{
+	const struct lab_magazine *mag = lab_depot_magazine(&pool->priv->reserve, place);
+	uint32_t frame;
+
+	/* Acquire: pairs with the push; of a place that somebody else has meanwhile it is a guess.
+	 */
+	if (__atomic_load_n(&mag->where, __ATOMIC_ACQUIRE) != LAB_DEPOT_LOOSE)
+		return LAB_FRAME_NONE;
+	frame = lab_load(&mag->item[0]);
+	return frame < pool->frames ? frame : LAB_FRAME_NONE;
 }
 
 uint64_t lab_reserve_count(const struct lab_pool *pool)

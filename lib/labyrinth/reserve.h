@@ -25,6 +25,24 @@ int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c);
  * pressure ends when nothing is lacking. */
 void lab_reserve_top_up(struct lab_pool *pool, struct lab_cache *c);
 
+/** lab_reserve_relieve() - of an lcore that is pressed, after a free: lab_reserve_top_up(), and
+ * whoever was recalled empties its cache. */
+void lab_reserve_relieve(struct lab_pool *pool, struct lab_cache *c);
+
+/** lab_reserve_recall() - each lcore empties its cache to the depot, at its next free. */
+void lab_reserve_recall(struct lab_pool *pool);
+
+/** lab_reserve_peek() - the frame in place number @place, or LAB_FRAME_NONE. A guess. */
+uint32_t lab_reserve_peek(const struct lab_pool *pool, uint32_t place);
+
+/**
+ * lab_reserve_pull() - as lab_pull() in pull.h, out of the reserve; it is filled up again from the
+ * depot. Return: how many frames.
+ */
+uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
+			  int (*wanted)(const void *arg, uint32_t frame), const void *arg,
+			  void **frames, uint32_t most);
+
 /** lab_reserve_release() - the lcore's pressure ends. */
 void lab_reserve_release(struct lab_pool *pool, struct lab_cache *c);
 

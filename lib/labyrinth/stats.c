@@ -141,6 +141,11 @@ void lab_pool_stats(const struct lab_pool *pool, struct lab_pool_stats *st)
 	st->cached = cut((int64_t)st->cached, &rest);
 	st->free = cut((int64_t)st->free, &rest);
 	st->held = rest;
+	st->grown = lab_load(&shared->grown);
+	st->shrunk = lab_load(&shared->shrunk);
+	/* What came was freed without having been handed out, what went the reverse. */
+	st->frees -= st->grown < st->frees ? st->grown : st->frees;
+	st->allocs -= st->shrunk < st->allocs ? st->shrunk : st->allocs;
 	st->reserved = lab_reserve_count(pool);
 	/* Without caches nothing moves by the magazine, and each frame's byte is looked at. */
 	if (pool->priv->flags & LAB_POOL_EXACT)
@@ -170,6 +175,7 @@ void lab_pool_depot_stats(const struct lab_pool *pool, struct lab_depot_stats *s
 	st->loose = in[LAB_DEPOT_LOOSE];
 	st->blocks_partial = in[LAB_DEPOT_BLOCKS_PARTIAL];
 	st->loose_partial = in[LAB_DEPOT_LOOSE_PARTIAL];
+	st->sparse = in[LAB_DEPOT_SPARSE];
 	st->bundles = bundles ? bundles->magazines : 0;
 	for (uint32_t i = 0; i < st->bundles; i++)
 		st->bundles_used += lab_load(&lab_bundle_at(pool, i)->where) != LAB_DEPOT_EMPTY;

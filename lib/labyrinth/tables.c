@@ -190,6 +190,20 @@ static uint64_t *phys_of(const struct lab_pool_priv *priv)
 	return (uint64_t *)(void *)((char *)priv->shared + priv->plan.phys);
 }
 
+int lab_tables_learn(struct lab_pool_priv *priv, size_t at, size_t bytes)
+{
+	const struct lab_arena part = {
+		.base = priv->arena.base + at, .bytes = bytes, .seg_shift = priv->arena.seg_shift};
+	uint64_t *phys = phys_of(priv), first = at >> LAB_DELTA_SHIFT;
+
+	if (!read_phys(&part, phys + first))
+		return 0;
+	for (uint64_t i = first; i < first + (bytes >> LAB_DELTA_SHIFT); i++)
+		priv->delta[i] =
+			phys[i] - (uint64_t)(uintptr_t)priv->pool.base - (i << LAB_DELTA_SHIFT);
+	return 1;
+}
+
 /* What to add to this process's addresses: to make them physical, and to make them a device's. */
 static int make_translation(struct lab_pool_priv *priv, const struct lab_head *head, int must_lock)
 {
@@ -246,6 +260,7 @@ static int finish_map(struct lab_pool_priv *priv, const struct lab_head *head, i
 
 int lab_tables_create(struct lab_pool_priv *priv, struct lab_head *head, int must_lock)
 {
+	struct lab_arena there = priv->arena;
 	int err;
 
 	lab_tables_describe(priv, head);
@@ -258,7 +273,8 @@ int lab_tables_create(struct lab_pool_priv *priv, struct lab_head *head, int mus
 	if (err)
 		return err;
 	fill_in(priv, head);
-	head->phys_known = (uint32_t)read_phys(&priv->arena, phys_of(priv));
+	there.bytes = head->began << LAB_FRAME_SHIFT;
+	head->phys_known = (uint32_t)read_phys(&there, phys_of(priv));
 	priv->shared->head = *head;
 	return finish_map(priv, head, must_lock);
 }

@@ -32,6 +32,10 @@ int lab_tables_attach(struct lab_pool_priv *priv, const struct lab_head *head, i
 /** lab_tables_point_at() - point a handle, whose plan is made, into tables. */
 void lab_tables_point_at(struct lab_pool_priv *priv, void *tables);
 
+/** lab_tables_learn() - the physical addresses of memory that is there now, where these are known.
+ * @at, @bytes: of the arena. Return: 1, or 0 if the kernel does not tell. */
+int lab_tables_learn(struct lab_pool_priv *priv, size_t at, size_t bytes);
+
 /** lab_tables_destroy() - unmap them. */
 void lab_tables_destroy(struct lab_pool_priv *priv);
 

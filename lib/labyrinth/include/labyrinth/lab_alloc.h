@@ -153,8 +153,8 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
  * Return: 0 (all @n are the caller's), -ENOMEM (fewer are free: none was taken), or -EINVAL,
  * -ENOTSUP, -ENOSPC as in lab_alloc().
  *
- * Thread-safe; never sleeps, but with LAB_GFP_KERNEL. (n - 1 below: none at all goes the slow way, where a thread that has
- * no cache yet is told from one that has.)
+ * Thread-safe; never sleeps, but with LAB_GFP_KERNEL. (n - 1 below: none at all goes the slow way,
+ * where a thread that has no cache yet is told from one that has.)
  */
 static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
 {

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "lab_error.h"
 #include "lab_pool.h"
 
 #ifdef __cplusplus
@@ -32,6 +33,39 @@ int lab_pool_breathes(const struct lab_pool *pool);
  * Thread-safe; may sleep.
  */
 int64_t lab_keeper_step(struct lab_pool *pool);
+
+/**
+ * struct lab_keeper_stats - what a pool that breathes consists of, and why it does not shrink.
+ * Counts of hugepages (of 2 MiB where the pool lies on ordinary pages).
+ * @hugepages: that it has now; the sum of the next four.
+ * @idle: all of their frames are in the depot: they go as soon as more than `high` are free.
+ * @cached: all of their frames are free, and some lie in caches. They stay until these lcores free
+ *	or drain something: lab_lcore_drain(), or the end of the thread.
+ * @retired: all of their frames are free or out of circulation.
+ * @in_use: frames of theirs are held or lent.
+ * @grown, @shrunk: that came, and went, ever.
+ * @failed: times that the machine had none.
+ * @why: the sentence of the last time.
+ */
+struct lab_keeper_stats {
+	uint64_t hugepages;
+	uint64_t idle;
+	uint64_t cached;
+	uint64_t retired;
+	uint64_t in_use;
+	uint64_t grown;
+	uint64_t shrunk;
+	uint64_t failed;
+	char why[LAB_ERROR_TEXT_MAX];
+};
+
+/**
+ * lab_keeper_stats() - a pass over the frame table and the depot. Beside those who work some frames
+ * are counted where they just were.
+ *
+ * Return: 0, or -ENOTSUP: the pool keeps its size. Thread-safe; may sleep.
+ */
+int lab_keeper_stats(struct lab_pool *pool, struct lab_keeper_stats *stats);
 
 #ifdef __cplusplus
 }

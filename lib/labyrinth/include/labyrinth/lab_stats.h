@@ -36,6 +36,8 @@ extern "C" {
  * @refused: calls refused, by enum lab_refusal_kind.
  * @reaped_processes: of a shared pool: processes that died and were reaped.
  * @reaped_frames: what they had held, cached or been moving.
+ * @grown, @shrunk: of a pool that breathes: frames that came and went since creation; they count
+ *	neither as frees nor as allocations here, but do so for the keeper's own lcore.
  * @lcores: slots in use now (a count of threads).
  */
 struct lab_pool_stats {
@@ -56,6 +58,8 @@ struct lab_pool_stats {
 	uint64_t refused[LAB_REFUSED_KINDS];
 	uint64_t reaped_processes;
 	uint64_t reaped_frames;
+	uint64_t grown;
+	uint64_t shrunk;
 	uint32_t lcores;
 };
 
@@ -104,6 +108,8 @@ unsigned lab_pool_max_lcores(const struct lab_pool *pool);
  * @magazines: in all.
  * @blocks, @loose: full ones, of blocks and bundles, or of loose frames.
  * @blocks_partial, @loose_partial: partly filled ones.
+ * @sparse: of a pool that breathes: loose frames of hugepages that are to become idle, which are
+ *	taken last.
  * @empty: as it says.
  * @in_hands: of lcores, which are moving them or keep them for the next flush.
  * @bundles: descriptors in all, and @bundles_used.
@@ -115,6 +121,7 @@ struct lab_depot_stats {
 	uint32_t loose;
 	uint32_t blocks_partial;
 	uint32_t loose_partial;
+	uint32_t sparse;
 	uint32_t empty;
 	uint32_t in_hands;
 	uint32_t bundles;

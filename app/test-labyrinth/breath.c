@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Pools that breathe: they grow and shrink by the watermarks, give back what holds no frame in use,
+ * and say why the rest stays. On ordinary pages, whose unit is 2 MiB, and on hugepages where there
+ * are some.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+
+#include "test.h"
+#include "work.h"
+
+#define UNIT 512u
+#define MOST (32 * UNIT)
+
+static struct lab_pool_config breathing(uint64_t min, uint64_t frames, uint64_t max)
+{
+	return (struct lab_pool_config){.name = "breath",
+					.frames = frames,
+					.min_frames = min,
+					.max_frames = max,
+					.page_size = LAB_PAGE_4K,
+					.reserve = 64,
+					.min = 64,
+					.low = UNIT / 2,
+					.high = 2 * UNIT,
+					.max_lcores = 8,
+					.flags = LAB_POOL_FALLBACK | LAB_POOL_STEPPED};
+}
+
+static void is_whole(const struct lab_pool *pool, uint64_t total, uint64_t held)
+{
+	struct lab_pool_stats s, census;
+
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	lab_pool_stats(pool, &s);
+	cr_assert_eq(s.total, total, "%llu in all", (unsigned long long)s.total);
+	cr_assert_eq(s.held, held, "%llu held", (unsigned long long)s.held);
+	cr_assert_eq(s.free + s.cached + s.held + s.lent + s.retired, s.total);
+	cr_assert_eq(s.allocs - s.frees + s.dropped, s.held + s.lent);
+	cr_assert_eq(lab_pool_census(pool, &census), 0);
+	cr_assert_eq(census.total, s.total);
+	cr_assert_eq(census.free, s.free);
+	cr_assert_eq(census.held, s.held);
+	cr_assert_eq(census.retired, s.retired);
+}
+
+static uint64_t total_of(const struct lab_pool *pool)
+{
+	struct lab_pool_stats s;
+
+	lab_pool_stats(pool, &s);
+	return s.total;
+}
+
+/* Steps until nothing is to be done. Return: units that came, or went. */
+static int64_t settle(struct lab_pool *pool)
+{
+	int64_t all = 0, n;
+
+	do {
+		n = lab_keeper_step(pool);
+		cr_assert_geq(n, 0, "%s", lab_error_text());
+		all += n;
+	} while (n);
+	return all;
+}
+
+static void fill(struct lab_pool *pool, void *const *frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		memset(frames[i], (int)i, LAB_FRAME_SIZE);
+	(void)pool;
+}
+
+static void in_and_out(struct lab_pool_config config)
+{
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[MOST];
+	uint64_t random = 3;
+	unsigned n = 0;
+
+	cr_assert(lab_pool_breathes(pool));
+	is_whole(pool, 2 * UNIT, 0);
+	while (n < MOST - 2 * UNIT) {
+		unsigned got = lab_alloc_burst(pool, frame + n, 32, LAB_GFP_NOWAIT);
+
+		cr_assert_eq(got, 32, "of %llu", (unsigned long long)total_of(pool));
+		fill(pool, frame + n, got);
+		n += got;
+		settle(pool);
+	}
+	is_whole(pool, total_of(pool), n);
+	cr_assert_geq(total_of(pool), n);
+	for (unsigned i = n; i > 1; i--) {
+		unsigned at = random_below(&random, i);
+		void *swap = frame[at];
+
+		frame[at] = frame[i - 1];
+		frame[i - 1] = swap;
+	}
+	while (n) {
+		n--;
+		cr_assert_eq(lab_free(pool, frame[n]), 0);
+		if (n % 100 == 0)
+			settle(pool);
+	}
+	lab_lcore_drain(pool);
+	settle(pool);
+	cr_assert_leq(total_of(pool), 3 * UNIT + UNIT / 2);
+	is_whole(pool, total_of(pool), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+Test(breath, in_and_out_on_ordinary_pages)
+{
+	in_and_out(breathing(2 * UNIT, 2 * UNIT, MOST));
+}
+
+Test(breath, in_and_out_on_hugepages)
+{
+	struct lab_pool_config config = breathing(2 * UNIT, 2 * UNIT, MOST);
+	int64_t before = lab_hugepage_free(LAB_PAGE_2M, LAB_NODE_ANY);
+
+	skip_without_hugepages(LAB_PAGE_2M, MOST / UNIT);
+	config.page_size = LAB_PAGE_2M;
+	config.flags = LAB_POOL_STEPPED;
+	in_and_out(config);
+	cr_assert_eq(lab_hugepage_free(LAB_PAGE_2M, LAB_NODE_ANY), before);
+}
+
+/* Between the marks nothing comes and nothing goes. */
+Test(breath, between_the_marks_it_rests)
+{
+	struct lab_pool_config config = breathing(UNIT, 4 * UNIT, MOST);
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[MOST];
+
+	/* 2048 - 64 are free, above high: one goes. */
+	cr_assert_eq(settle(pool), 1);
+	is_whole(pool, 3 * UNIT, 0);
+	cr_assert_eq(lab_alloc_bulk(pool, frame, UNIT, LAB_GFP_NOWAIT), 0);
+	cr_assert_eq(settle(pool), 0);
+	cr_assert_eq(lab_free_bulk(pool, frame, UNIT), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* The signal that writing there gives, or 0. */
+static sigjmp_buf back;
+
+static void on_fault(int number)
+{
+	siglongjmp(back, number);
+}
+
+static int writing_to(char *where)
+{
+	int number = sigsetjmp(back, 1);
+
+	if (number)
+		return number;
+	signal(SIGSEGV, on_fault);
+	*(volatile char *)where = 1;
+	return 0;
+}
+
+/* What went is not there any more, and what came is. */
+Test(breath, what_went_is_out_of_reach)
+{
+	struct lab_pool_config config = breathing(UNIT, 4 * UNIT, 4 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	char *last = (char *)lab_pool_memory(pool, NULL) + (4 * UNIT - 1) * LAB_FRAME_SIZE;
+
+	settle(pool);
+	cr_assert_eq(total_of(pool), 3 * UNIT);
+	cr_assert_eq(lab_free(pool, last), -EPERM, "%s", lab_error_text());
+	cr_assert_eq(writing_to(last), SIGSEGV);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* A hugepage of which frames are in use stays, and one of which some lie in a cache; the keeper
+ * says so, and asks for the latter. */
+Test(breath, it_says_why_some_stay)
+{
+	struct lab_pool_config config = breathing(UNIT, 8 * UNIT, 8 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[MOST];
+	struct lab_keeper_stats s;
+
+	cr_assert_eq(lab_alloc_bulk(pool, frame, 8 * UNIT - 64, LAB_GFP_NOWAIT), 0);
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_eq(s.hugepages, 8);
+	cr_assert_eq(s.in_use, 8);
+	/* All but one frame in each of two. */
+	for (unsigned i = 0; i < 8 * UNIT - 64; i++) {
+		uint32_t number = lab_frame_index(pool, frame[i]);
+
+		if (number != 6 * UNIT + 5 && number != 3 * UNIT + 7)
+			cr_assert_eq(lab_free(pool, frame[i]), 0);
+	}
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_eq(s.in_use, 2);
+	cr_assert_gt(s.cached, 0);
+	cr_assert_eq(s.idle + s.cached + s.in_use, 8);
+	settle(pool); /* asks the lcores */
+	/* Its next free empties the cache. */
+	for (unsigned i = 0; i < 3; i++) {
+		usleep(60000);
+		settle(pool);
+		cr_assert_eq(lab_free(pool, lab_alloc(pool, LAB_GFP_NOWAIT)), 0);
+	}
+	settle(pool);
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_eq(s.in_use, 2);
+	cr_assert_leq(s.hugepages, 4, "%llu", (unsigned long long)s.hugepages);
+	is_whole(pool, s.hugepages * UNIT, 2);
+	cr_assert_eq(lab_free(pool, lab_frame_at(pool, 6 * UNIT + 5)), 0);
+	cr_assert_eq(lab_free(pool, lab_frame_at(pool, 3 * UNIT + 7)), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* After a random order has scattered them over all hugepages, nine of ten that hold no frame in use
+ * go, the reserve's own included. */
+Test(breath, shrinks_after_a_random_order)
+{
+	struct lab_pool_config config = breathing(UNIT, MOST, MOST);
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[MOST];
+	static uint8_t used[MOST / UNIT];
+	uint64_t random = 11;
+	unsigned n = 0, held = 0, empty = 0;
+	struct lab_keeper_stats s;
+
+	while ((frame[n] = lab_alloc(pool, LAB_GFP_ATOMIC)))
+		n++;
+	cr_assert_eq(n, MOST);
+	for (unsigned i = n; i > 1; i--) {
+		unsigned at = random_below(&random, i);
+		void *swap = frame[at];
+
+		frame[at] = frame[i - 1];
+		frame[i - 1] = swap;
+	}
+	/* One in twenty stays, in some of the hugepages. */
+	for (unsigned i = 0; i < n; i++) {
+		unsigned unit = lab_frame_index(pool, frame[i]) / UNIT;
+
+		if (unit % 3 == 1 && held < n / 20) {
+			used[unit] = 1;
+			frame[held++] = frame[i];
+		} else {
+			cr_assert_eq(lab_free(pool, frame[i]), 0);
+		}
+	}
+	for (unsigned i = 0; i < MOST / UNIT; i++)
+		empty += !used[i];
+	lab_lcore_drain(pool);
+	settle(pool);
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	/* high is two hugepages, and these stay. */
+	cr_assert_geq(s.shrunk, (empty - 3) * 9 / 10, "%llu of %u", (unsigned long long)s.shrunk,
+		      empty);
+	is_whole(pool, s.hugepages * UNIT, held);
+	cr_assert_eq(lab_free_bulk(pool, frame, held), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* A thread of the keeper's own, and threads that allocate beside it: nobody gets a frame twice, and
+ * none that is not there. */
+struct busy {
+	struct lab_pool *pool;
+	uint32_t stop;
+	uint32_t most; /* that it holds */
+	uint64_t seed;
+};
+
+static void *be_busy(void *arg)
+{
+	struct busy *b = arg;
+	void *frame[3000];
+	unsigned n = 0;
+
+	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
+		unsigned want = 1 + random_below(&b->seed, 64);
+		unsigned most = __atomic_load_n(&b->most, __ATOMIC_RELAXED);
+
+		if (n + want <= most && random_below(&b->seed, 2)) {
+			unsigned got = lab_alloc_burst(b->pool, frame + n, want, 0);
+
+			for (unsigned i = 0; i < got; i++)
+				*(void **)frame[n + i] = frame[n + i];
+			n += got;
+		} else if (n) {
+			want = want < n ? want : n;
+			for (unsigned i = 0; i < want; i++) {
+				unsigned at = random_below(&b->seed, n);
+				void *one = frame[at];
+
+				cr_assert_eq(*(void **)one, one);
+				frame[at] = frame[--n];
+				cr_assert_eq(lab_free(b->pool, one), 0);
+			}
+		}
+	}
+	cr_assert_eq(lab_free_bulk(b->pool, frame, n), 0);
+	return NULL;
+}
+
+Test(breath, beside_threads_that_work, .timeout = 60)
+{
+	struct lab_pool_config config = breathing(UNIT, 2 * UNIT, MOST);
+	struct lab_keeper_stats s;
+	struct busy b[3];
+	pthread_t thread[3];
+	struct lab_pool *pool;
+
+	config.flags = LAB_POOL_FALLBACK;
+	pool = pool_of(&config);
+	for (unsigned i = 0; i < 3; i++) {
+		b[i] = (struct busy){.pool = pool, .seed = i + 1, .most = 3000};
+		pthread_create(&thread[i], NULL, be_busy, &b[i]);
+	}
+	for (unsigned phase = 0; phase < 10; phase++) {
+		usleep(200000);
+		for (unsigned i = 0; i < 3; i++)
+			__atomic_store_n(&b[i].most, phase % 2 ? 3000 : 64, __ATOMIC_RELAXED);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		__atomic_store_n(&b[i].stop, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_gt(s.grown, 5, "%llu came, %llu failed: %s", (unsigned long long)s.grown,
+		     (unsigned long long)s.failed, s.why);
+	cr_assert_gt(s.shrunk, 2,
+		     "%llu went, of %llu hugepages %llu are idle, %llu cached, %llu in use",
+		     (unsigned long long)s.shrunk, (unsigned long long)s.hugepages,
+		     (unsigned long long)s.idle, (unsigned long long)s.cached,
+		     (unsigned long long)s.in_use);
+	usleep(300000);
+	cr_assert_leq(total_of(pool), 4 * UNIT, "it shrinks by itself: %llu",
+		      (unsigned long long)total_of(pool));
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* ---- LAB_GFP_KERNEL ---- */
+
+Test(breath, a_kernel_caller_grows_the_pool)
+{
+	struct lab_pool_config config = breathing(UNIT, UNIT, 4 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[MOST];
+	unsigned n = 0;
+
+	config.timeout_ms = 20;
+	while (n < 4 * UNIT - 64) {
+		frame[n] = lab_alloc(pool, LAB_GFP_KERNEL);
+		cr_assert_not_null(frame[n++], "%s", lab_error_text());
+	}
+	is_whole(pool, 4 * UNIT, n);
+	cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* ---- what cannot be ---- */
+
+Test(breath, growth_beyond_the_machine)
+{
+	int64_t have = lab_hugepage_free(LAB_PAGE_2M, LAB_NODE_ANY);
+	struct lab_pool_config config;
+	struct lab_keeper_stats s;
+	struct lab_pool *pool;
+	void *frame;
+
+	skip_without_hugepages(LAB_PAGE_2M, 2);
+	config = breathing(2 * UNIT, 2 * UNIT, (uint64_t)(have + 8) * UNIT);
+	config.page_size = LAB_PAGE_2M;
+	config.flags = LAB_POOL_STEPPED;
+	config.low = (uint64_t)(have + 4) * UNIT;
+	config.high = (uint64_t)(have + 6) * UNIT;
+	pool = pool_of(&config);
+	while (lab_keeper_step(pool) > 0)
+		;
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_eq(s.hugepages, (uint64_t)have);
+	cr_assert_eq(s.failed, 1);
+	cr_assert(strstr(s.why, "pool 'breath' needs 1 hugepages of 2 MiB and 0 are free"), "%s",
+		  s.why);
+	cr_assert(strstr(s.why, "nr_hugepages"), "%s", s.why);
+	frame = lab_alloc(pool, LAB_GFP_NOWAIT);
+	cr_assert_not_null(frame, "it goes on as it is");
+	cr_assert_eq(lab_free(pool, frame), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	cr_assert_eq(lab_hugepage_free(LAB_PAGE_2M, LAB_NODE_ANY), have);
+}
+
+Test(breath, a_pool_that_keeps_its_size_has_no_keeper)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_keeper_stats s;
+
+	cr_assert(!lab_pool_breathes(pool));
+	cr_assert_eq(lab_keeper_step(pool), -ENOTSUP);
+	text_has("'test'", "keeps its size", "min_frames", NULL);
+	cr_assert_eq(lab_keeper_stats(pool, &s), -ENOTSUP);
+	cr_assert_eq(lab_keeper_step(NULL), -EINVAL);
+	end_whole(pool);
+}

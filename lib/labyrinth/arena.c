@@ -106,10 +106,12 @@ static int reserve_there(struct lab_arena *a, const struct lab_arena_request *r)
 	return 0;
 }
 
-/* Anywhere, aligned to the pages that will be in it. */
+/* Anywhere, aligned to the pages that will be in it; ordinary ones to 2 MiB, so that runs of frames
+ * that begin at a multiple of their length do by their addresses, too (pages.c). */
 static int reserve_anywhere(struct lab_arena *a, const struct lab_arena_request *r)
 {
-	size_t page = r->page_size, span = r->bytes + page;
+	size_t page = r->page_size > LAB_PAGE_2M ? r->page_size : LAB_PAGE_2M;
+	size_t span = r->bytes + page;
 	char *reserved, *base;
 
 	reserved = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -20,6 +20,7 @@
 #include "lab_lend.h"
 #include "lab_numbers.h"
 #include "lab_owner.h"
+#include "lab_pages.h"
 #include "lab_pool.h"
 #include "lab_report.h"
 #include "lab_share.h"

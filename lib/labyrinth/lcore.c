@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "cache.h"
+#include "doom.h"
 #include "error.h"
 #include "lcore.h"
 #include "pool.h"
@@ -84,6 +85,7 @@ static void close_descriptors(struct lab_pool_priv *priv)
  */
 static void after_fork_in_child(void)
 {
+	lab_doom_after_fork();
 	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
 		lab_tls_cache[id] = &no_cache;
 		if (!pool_of_id[id])
@@ -243,6 +245,7 @@ void lab_lcore_show_pool(struct lab_pool *pool)
 {
 	pthread_mutex_lock(&lock);
 	pool->priv->made = 1;
+	lab_doom_know(pool);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -270,6 +273,7 @@ void lab_lcore_hide_pool(struct lab_pool *pool)
 			*priv->tls[lcore] = &no_cache;
 	}
 	priv->made = 0;
+	lab_doom_forget(pool);
 	pthread_mutex_unlock(&lock);
 }
 

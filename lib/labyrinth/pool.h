@@ -148,6 +148,7 @@ struct lab_head {
  * @state: the frame table. @cache: one for each lcore. @phys: a physical address for each 2 MiB.
  * @home, @bundle, @bundle_map: see bundle.h. @magazine, @map: see depot.h. @site: see site.h.
  * @reserve, @reserve_map: see reserve.h.
+ * @doomed: see doom.h.
  */
 struct lab_plan {
 	uint64_t frames;
@@ -163,6 +164,7 @@ struct lab_plan {
 	uint64_t site;
 	uint64_t reserve;
 	uint64_t reserve_map;
+	uint64_t doomed;
 	uint32_t exclusive;
 	uint32_t max_lcores;
 	uint32_t capacity;
@@ -192,7 +194,7 @@ struct lab_shared {
 	uint64_t shrunk;  /* and taken away */
 	uint64_t pressed[LAB_MAX_LCORES / 64 + 1]; /* a bit an lcore: see reserve.h */
 	uint32_t passed; /* of a common pool: 1 once a process has freed another's frame */
-	uint32_t pad;
+	uint32_t doomed; /* 0: no frame is marked, see doom.h */
 };
 
 /** Descriptors that a pool may keep; all are closed in a child of fork(). */
@@ -219,6 +221,7 @@ struct lab_pool_priv {
 	uint64_t *delta; /* translation: to physical addresses, then to a device's */
 	size_t delta_bytes;
 	struct lab_cache *cache; /* [lcore - 1], 1..max_lcores */
+	uint64_t *doomed;        /* a bit a frame: to be retired, see doom.h */
 	uint32_t max_lcores;
 	uint32_t cache_frames;
 	uint32_t first; /* this process's threads have lcores from here to @last */

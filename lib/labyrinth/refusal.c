@@ -169,6 +169,16 @@ int lab_refuse_accept(struct lab_pool *pool, const void *frame)
 	return refuse_give(pool, frame, "accepting", LAB_REFUSED_NOT_HELD);
 }
 
+int lab_refuse_retire(struct lab_pool *pool, const void *frame)
+{
+	uint32_t index = lab_frame_index(pool, frame);
+
+	if (index == LAB_FRAME_NONE)
+		return refuse_address(pool, frame, "retirement");
+	return refuse_state(pool, frame, index, LAB_STATE_RETIRED, "retirement",
+			    LAB_REFUSED_RETIRED, EALREADY);
+}
+
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 {
 	uint32_t index = lab_frame_index(pool, frame);

@@ -26,6 +26,10 @@ int lab_refuse_accept(struct lab_pool *pool, const void *frame) __attribute__((c
 int lab_refuse_take_back(struct lab_pool *pool, const void *frame, int device)
 	__attribute__((cold));
 
+/** lab_refuse_retire() - explain why @frame cannot be retired: it is none, or is so already.
+ * Return: -errno. */
+int lab_refuse_retire(struct lab_pool *pool, const void *frame) __attribute__((cold));
+
 /** lab_refuse_child() - explain that a child of fork() has the handle only. Return: -EPERM. */
 int lab_refuse_child(const struct lab_pool *pool) __attribute__((cold));
 

@@ -72,6 +72,7 @@ void lab_tables_plan(struct lab_plan *plan, const struct lab_head *head)
 	plan->places = (uint32_t)head->reserve;
 	plan->reserve = place(plan, (uint64_t)plan->places * lab_depot_stride(1));
 	plan->reserve_map = place(plan, lab_depot_map_bytes(plan->places, LAB_DEPOT_LOOSE + 1));
+	plan->doomed = place(plan, exclusive ? (frames + 63) / 64 * sizeof(uint64_t) : 0);
 	plan->bytes = align_up(plan->bytes, 4096);
 }
 
@@ -164,6 +165,7 @@ void lab_tables_point_at(struct lab_pool_priv *priv, void *tables)
 	priv->bulk = plan->sets == 1 ? &lab_bulk_exact : pick_bulk();
 	pool->alloc_bulk = plan->sites ? lab_sampled_alloc_bulk : priv->bulk->alloc_bulk;
 	pool->free_bulk = priv->bulk->free_bulk;
+	priv->doomed = (uint64_t *)(void *)(mem + plan->doomed);
 	pool->bundles = &priv->bundles;
 	pool->home = (uint32_t *)(void *)(mem + plan->home);
 }

@@ -20,6 +20,7 @@
 
 #include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_lend.h>
+#include <labyrinth/lab_retire.h>
 
 #include "arena.h"
 #include "error.h"
@@ -234,6 +235,15 @@ static void absolve_vanished(struct lab_pool_priv *priv)
 		lab_lcore_unregister(&priv->pool);
 }
 
+/* Frames that are marked as bad, and in the depot by now. */
+static void retire_marked(struct lab_pool_priv *priv)
+{
+	if (!lab_load(&priv->shared->doomed))
+		return;
+	lab_retire_pending(&priv->pool);
+	lab_lcore_unregister(&priv->pool);
+}
+
 /* What the loop waits for: its end, those who come, and those who have. */
 enum { STOP, LISTEN, FIRST_GUEST, EVENTS = FIRST_GUEST + GUESTS };
 
@@ -280,6 +290,7 @@ static void *keep(void *arg)
 			continue;
 		answer_for_all(priv);
 		lab_keeper_reap(priv, LAB_REAP_DEAD);
+		retire_marked(priv);
 		if (now_ms() >= keeper->look) {
 			absolve_vanished(priv);
 			keeper->look = now_ms() + LOOK_MS;

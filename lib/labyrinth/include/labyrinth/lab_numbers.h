@@ -11,7 +11,8 @@
  * are no physical addresses, LAB_GFP_ZERO is refused, and no domain maps such a pool.
  *
  * It starts without any number: all are retired until lab_numbers_add(). In its statistics that is
- * a free of each, so that there allocs - frees + dropped is held + lent less the numbers added.
+ * a free of each, so that there allocs - frees + dropped is held + lent less the numbers added; no
+ * number is retired again.
  */
 #ifndef LAB_NUMBERS_H
 #define LAB_NUMBERS_H

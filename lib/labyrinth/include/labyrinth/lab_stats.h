@@ -26,9 +26,10 @@ extern "C" {
  * @held: allocated.
  * @lent: with devices.
  * @quarantined: of the lent ones, those of devices that were closed and could not be reset.
- * @retired: out of circulation.
+ * @retired: out of circulation: see lab_retire.h. They were allocated, and never freed.
  * @allocs: handed out since creation.
- * @frees: returned since creation, duplicates included: allocs - frees + dropped = held + lent.
+ * @frees: returned since creation, duplicates included: allocs - frees + dropped = held +
+ *	lent + retired at a quiet point, as long as no process was reaped (and see lab_numbers.h).
  * @misses: allocation calls that found too few frames.
  * @refilled: moved from the depot to a cache.
  * @flushed: moved from a cache to the depot.

@@ -23,6 +23,7 @@
 #include "lab_pages.h"
 #include "lab_pool.h"
 #include "lab_report.h"
+#include "lab_retire.h"
 #include "lab_share.h"
 #include "lab_stats.h"
 

@@ -131,12 +131,26 @@ static int reserve_anywhere(struct lab_arena *a, const struct lab_arena_request 
 
 static int reserve(struct lab_arena *a, const struct lab_arena_request *r)
 {
-	int err = r->address ? reserve_there(a, r) : reserve_anywhere(a, r);
+	int err = 0;
 
+	a->inside = r->inside;
+	if (r->inside)
+		a->base = r->address;
+	else
+		err = r->address ? reserve_there(a, r) : reserve_anywhere(a, r);
 	a->bytes = r->bytes;
 	a->seg_shift = (unsigned)__builtin_ctzll(r->page_size);
 	a->fd = -1;
 	return err;
+}
+
+/* In one step where the addresses stay reserved: nothing else can get in between. */
+static void unmap(const struct lab_arena *a)
+{
+	if (!a->inside ||
+	    mmap(a->base, a->bytes, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		munmap(a->base, a->bytes);
 }
 
 int lab_arena_reserve(struct lab_arena *a, const struct lab_arena_request *r)
@@ -201,7 +215,7 @@ static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
 		close(fd);
 	return 0;
 unmap:
-	munmap(a->base, r->bytes);
+	unmap(a);
 	return err;
 }
 
@@ -279,8 +293,11 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 				       "pool '%s' needs %zu MiB of memory and the machine has less "
 				       "(%s): ask for fewer frames",
 				       r->owner, r->bytes >> 20, strerror(errno));
-		else
-			err = lab_arena_fail_short(r, ENOMEM);
+		else {
+			/* First, so that what it has got already counts as free in the sentence. */
+			lab_arena_destroy(a);
+			return lab_arena_fail_short(r, ENOMEM);
+		}
 		goto unmap;
 	}
 	if (r->page_size == LAB_PAGE_4K)
@@ -294,7 +311,7 @@ unmap:
 
 void lab_arena_destroy(struct lab_arena *a)
 {
-	munmap(a->base, a->bytes);
+	unmap(a);
 	a->base = NULL;
 	if (a->fd >= 0)
 		close(a->fd);

@@ -17,6 +17,7 @@
  * @seg_shift: log2 of the segment size; 12 for ordinary pages.
  * @node: the NUMA node of its first segment.
  * @fd: of a shared one's memory, the caller's to close; else -1.
+ * @inside: 1 if its addresses are part of a reservation that goes on after it.
  */
 struct lab_arena {
 	char *base;
@@ -24,6 +25,7 @@ struct lab_arena {
 	unsigned seg_shift;
 	int node;
 	int fd;
+	int inside;
 };
 
 /**
@@ -35,6 +37,7 @@ struct lab_arena {
  * @dump: leave it in core dumps.
  * @shared: keep the memory's descriptor, sealed, so that another process can map it.
  * @address: where it shall be, a multiple of @page_size; NULL: anywhere.
+ * @inside: 1: the caller has reserved that place, and keeps it when the arena goes.
  */
 struct lab_arena_request {
 	const char *owner;
@@ -44,6 +47,7 @@ struct lab_arena_request {
 	int dump;
 	int shared;
 	void *address;
+	int inside;
 };
 
 /**
@@ -72,7 +76,8 @@ int lab_arena_attach(struct lab_arena *arena, const struct lab_arena_request *re
  */
 int lab_arena_reserve(struct lab_arena *arena, const struct lab_arena_request *request);
 
-/** lab_arena_destroy() - give the memory back to the kernel. */
+/** lab_arena_destroy() - give the memory back to the kernel, and the addresses, too, unless they
+ * are inside the caller's reservation. */
 void lab_arena_destroy(struct lab_arena *arena);
 
 /**

@@ -31,6 +31,40 @@ int lab_numa_check(int node)
 	return 0;
 }
 
+int lab_numa_is_there(void)
+{
+	return have_numa();
+}
+
+unsigned lab_numa_nodes(int *node, unsigned n)
+{
+	struct bitmask *allowed = have_numa() ? numa_get_mems_allowed() : NULL;
+	unsigned found = 0;
+
+	for (int i = 0; allowed && i <= numa_max_node(); i++) {
+		if (!numa_bitmask_isbitset(allowed, (unsigned)i) ||
+		    !numa_bitmask_isbitset(numa_all_nodes_ptr, (unsigned)i))
+			continue;
+		if (found < n)
+			node[found] = i;
+		found++;
+	}
+	if (allowed)
+		numa_free_nodemask(allowed);
+	if (found)
+		return found;
+	if (n)
+		node[0] = 0;
+	return 1;
+}
+
+int lab_numa_distance(int from, int to)
+{
+	int distance = have_numa() && from != to ? numa_distance(from, to) : 0;
+
+	return distance > 0 ? distance : from == to ? 10 : 255;
+}
+
 int lab_numa_local(void)
 {
 	int cpu = sched_getcpu();

@@ -15,6 +15,20 @@ int lab_numa_check(int node);
 int lab_numa_local(void);
 
 /**
+ * lab_numa_nodes() - the nodes whose memory this process may use, in ascending order.
+ * @node: receives the first @n.
+ *
+ * Return: how many there are; 1, node 0, on a machine without NUMA.
+ */
+unsigned lab_numa_nodes(int *node, unsigned n);
+
+/** lab_numa_is_there() - 0 on a machine without NUMA, where memory cannot be bound to a node. */
+int lab_numa_is_there(void);
+
+/** lab_numa_distance() - from node to node, as the firmware says: 10 is local, 255 unknown. */
+int lab_numa_distance(int from, int to);
+
+/**
  * lab_numa_place() - say where pages of a range go, before they are touched.
  * @addr: start, page-aligned.
  * @bytes: length.

@@ -58,14 +58,16 @@ static int make_memory(struct lab_pool_priv *priv, const struct lab_pool_config 
 	return err;
 }
 
-static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config)
+static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config, void *address)
 {
 	struct lab_arena_request request = {.owner = priv->name,
 					    .bytes = lab_config_round(config) << LAB_FRAME_SHIFT,
 					    .page_size = config->page_size,
 					    .node = config->node,
 					    .dump = (config->flags & LAB_POOL_DUMP) != 0,
-					    .shared = (config->flags & LAB_POOL_SHARED) != 0};
+					    .shared = (config->flags & LAB_POOL_SHARED) != 0,
+					    .address = address,
+					    .inside = address != NULL};
 	int err;
 
 	if (config->flags & LAB_POOL_NUMBERS)
@@ -148,7 +150,12 @@ static int start_breath(struct lab_pool_priv *priv, const struct lab_pool_config
 	return lab_breath_start(priv, &request, config->grow_rate);
 }
 
-struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
+struct lab_pool *lab_pool_create(const struct lab_pool_config *config)
+{
+	return lab_pool_create_at(config, NULL);
+}
+
+struct lab_pool *lab_pool_create_at(const struct lab_pool_config *user_config, void *address)
 {
 	struct lab_pool_config config;
 	struct lab_pool_priv *priv;
@@ -167,7 +174,7 @@ struct lab_pool *lab_pool_create(const struct lab_pool_config *user_config)
 	lab_lcore_know_pool(&priv->pool);
 	if (claim_name(priv, &config, &group))
 		goto free_handle;
-	if (make_arena(priv, &config))
+	if (make_arena(priv, &config, address))
 		goto free_name;
 	lab_handle_know_arena(priv, config.flags);
 	if (make_tables(priv, &config, group))
@@ -239,6 +246,11 @@ static int64_t let_go(struct lab_pool_priv *priv)
 	if (stats.held)
 		lab_report_leaks(&priv->pool);
 	return (int64_t)stats.held;
+}
+
+int lab_pool_may_go(const struct lab_pool *pool)
+{
+	return pool->priv->inherited || pool->priv->observer ? 0 : refuse_lent(pool->priv);
 }
 
 int64_t lab_pool_destroy(struct lab_pool *pool)

@@ -249,6 +249,16 @@ struct lab_pool_priv {
 	struct lab_cache **tls[LAB_MAX_LCORES + 1];
 };
 
+/**
+ * lab_pool_create_at() - lab_pool_create(), for a place that the caller has reserved.
+ * @address: where the frames shall lie, inside a reservation that goes on after the pool and has
+ *	room for max_frames; NULL: anywhere.
+ */
+struct lab_pool *lab_pool_create_at(const struct lab_pool_config *config, void *address);
+
+/** lab_pool_may_go() - 0, or -EBUSY and a sentence why lab_pool_destroy() would refuse now. */
+int lab_pool_may_go(const struct lab_pool *pool);
+
 /** lab_pool_shared() - 1 if other processes may have it too. */
 static inline int lab_pool_is_shared(const struct lab_pool_priv *priv)
 {

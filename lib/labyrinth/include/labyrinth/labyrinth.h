@@ -18,6 +18,7 @@
 #include "lab_layout.h"
 #include "lab_lcore.h"
 #include "lab_lend.h"
+#include "lab_nodes.h"
 #include "lab_numbers.h"
 #include "lab_owner.h"
 #include "lab_pages.h"

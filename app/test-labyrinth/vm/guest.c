@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../net/tap.h"
 #include "guest.h"
 
 void *guest_must(void *p, const char *what)
@@ -145,6 +147,26 @@ bool guest_all_home(const struct lab_pool *pool)
 	       " lent; by the census %" PRIu64 " and %" PRIu64 "\n",
 	       s.total, s.held, s.lent, census.held, census.lent);
 	return false;
+}
+
+bool guest_lies_on(const struct lab_pool *pool, int node)
+{
+	uint64_t n = lab_pool_frames(pool), elsewhere = 0;
+	void **page = guest_must(calloc(n, sizeof(*page)), "memory");
+	int *status = guest_must(calloc(n, sizeof(*status)), "memory");
+
+	for (uint64_t i = 0; i < n; i++)
+		page[i] = lab_frame_at(pool, (uint32_t)i);
+	/* Without nodes it moves nothing and says where each page is. */
+	guest_must_be(move_pages(0, n, page, NULL, status, 0), 0, "move_pages");
+	for (uint64_t i = 0; i < n; i++)
+		elsewhere += status[i] != node;
+	if (elsewhere)
+		tap_note("%" PRIu64 " of %" PRIu64 " frames are not on node %d", elsewhere, n,
+			 node);
+	free(page);
+	free(status);
+	return elsewhere == 0;
 }
 
 unsigned guest_fds(void)

@@ -49,6 +49,10 @@ void guest_put(struct lab_edu *edu, struct lab_pool *pool, void *frame);
 /** guest_all_home() - 1 if every frame is free or cached, by the counters and by the census. */
 bool guest_all_home(const struct lab_pool *pool);
 
+/** guest_lies_on() - 1 if all of a pool's frames are on that node, by move_pages(2); else says how
+ * many are not. */
+bool guest_lies_on(const struct lab_pool *pool, int node);
+
 /** guest_fds() - how many descriptors this process has open. */
 unsigned guest_fds(void);
 /** guest_status_kib() - a line of /proc/self/status, "VmLck" or "VmPin". */

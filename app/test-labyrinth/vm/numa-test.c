@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,26 +16,6 @@
 #include "guest.h"
 
 #define FRAMES 2048u
-
-static bool lies_on(const struct lab_pool *pool, int node)
-{
-	uint64_t n = lab_pool_frames(pool), elsewhere = 0;
-	void **page = guest_must(calloc(n, sizeof(*page)), "memory");
-	int *status = guest_must(calloc(n, sizeof(*status)), "memory");
-
-	for (uint64_t i = 0; i < n; i++)
-		page[i] = lab_frame_at(pool, (uint32_t)i);
-	/* Without nodes it moves nothing and says where each page is. */
-	guest_must_be(move_pages(0, n, page, NULL, status, 0), 0, "move_pages");
-	for (uint64_t i = 0; i < n; i++)
-		elsewhere += status[i] != node;
-	if (elsewhere)
-		tap_note("%" PRIu64 " of %" PRIu64 " frames are not on node %d", elsewhere, n,
-			 node);
-	free(page);
-	free(status);
-	return elsewhere == 0;
-}
 
 static struct lab_pool *on(int node, uint64_t frames, uint32_t flags)
 {
@@ -82,12 +61,12 @@ int main(int argc, char **argv)
 
 		pool = guest_must(on(node, FRAMES, 0), "a pool on a node");
 		snprintf(name, sizeof(name), "node %d: the pool lies there", node);
-		tap_ok(lab_pool_node(pool) == LAB_NODE(node) && lies_on(pool, node), name);
+		tap_ok(lab_pool_node(pool) == LAB_NODE(node) && guest_lies_on(pool, node), name);
 		snprintf(name, sizeof(name), "node %d: it serves a device", node);
 		tap_ok(serves(argv[1], pool), name);
 		/* Pinning may move ordinary pages; not hugepages, and not to another node. */
 		snprintf(name, sizeof(name), "node %d: and lies there still", node);
-		tap_ok(lies_on(pool, node), name);
+		tap_ok(guest_lies_on(pool, node), name);
 		guest_must_be(lab_pool_destroy(pool), 0, "destroy");
 	}
 
@@ -108,10 +87,10 @@ int main(int argc, char **argv)
 	tap_ok(lab_pool_fallback(pool) && strstr(lab_pool_fallback(pool), "node 1"),
 	       "as configured it falls back, and says why");
 	tap_note("%s", lab_pool_fallback(pool));
-	tap_ok(lab_pool_page_size(pool) == LAB_PAGE_4K && lies_on(pool, 1),
+	tap_ok(lab_pool_page_size(pool) == LAB_PAGE_4K && guest_lies_on(pool, 1),
 	       "to ordinary pages of that node");
 	tap_ok(serves(argv[1], pool), "which serve a device");
-	tap_ok(lies_on(pool, 1), "and stay on their node");
+	tap_ok(guest_lies_on(pool, 1), "and stay on their node");
 	guest_must_be(lab_pool_destroy(pool), 0, "destroy");
 	guest_must_be(lab_pool_destroy(hog), 0, "destroy");
 	tap_ok(lab_hugepage_free(LAB_PAGE_2M, LAB_NODE(1)) == left, "all hugepages are back");

@@ -50,6 +50,15 @@ static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 	return 0;
 }
 
+/* On purpose: as if the pool were exhausted. */
+static inline int is_to_fail(struct lab_pool *pool, struct lab_cache *c, unsigned n)
+{
+	if (lab_likely(!n || !lab_fault_hit(pool->priv, LAB_FAULT_ALLOC)))
+		return 0;
+	lab_store(&c->misses, c->misses + 1);
+	return 1;
+}
+
 /* From the cache alone. */
 static unsigned take_cached(struct lab_pool *pool, struct lab_cache *c, void **frames, unsigned n)
 {
@@ -152,6 +161,8 @@ static inline unsigned burst(struct lab_pool *pool, void **frames, unsigned n, l
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return 0;
+	if (lab_unlikely(is_to_fail(pool, c, n)))
+		return 0;
 	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n != 0)
 						 : take(pool, c, frames, n, gfp);
 	lab_cache_count_allocs(c, got);
@@ -175,7 +186,7 @@ int lab_sampled_alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **fr
 	int err = pool->priv->bulk->alloc_bulk(pool, c, frames, n, gfp);
 
 	if (!err && n)
-		lab_home_sample(pool, lab_tls_cache[pool->id], frames, n,
+		lab_home_sample(pool, lab_lcore_self(pool), frames, n,
 				__builtin_return_address(0));
 	return err;
 }
@@ -191,6 +202,8 @@ int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gf
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return -errno;
+	if (lab_unlikely(is_to_fail(pool, c, n)))
+		return -ENOMEM;
 	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n)
 						 : take(pool, c, frames, n, gfp);
 	if (lab_unlikely(got < n)) {
@@ -226,9 +239,10 @@ int lab_free_slow(struct lab_pool *pool, void *frame)
 void *labyrinth_void_alloc_page_gfp_atomic_exclusive(struct lab_pool *pool)
 {
 	const lab_gfp_t gfp = LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE;
+	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
 	void *frame;
 
-	if (lab_unlikely(lab_load(&lab_tls_cache[pool->id]->word) % (LAB_LEN_MASK + 1) == 0))
+	if (lab_unlikely(lab_load(&c->word) % (LAB_LEN_MASK + 1) == 0))
 		return burst(pool, &frame, 1, gfp, __builtin_return_address(0)) ? frame : NULL;
 	return lab_alloc(pool, gfp);
 }

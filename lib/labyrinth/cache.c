@@ -17,6 +17,7 @@
 #include "cache.h"
 #include "depot.h"
 #include "error.h"
+#include "fault.h"
 #include "frame_table.h"
 #include "hand.h"
 #include "lanes.h"
@@ -148,6 +149,8 @@ int lab_cache_refill(struct lab_pool *pool, struct lab_cache *c)
 							LAB_DEPOT_BLOCKS_PARTIAL,
 							LAB_DEPOT_LOOSE_PARTIAL, LAB_DEPOT_SPARSE};
 
+	if (lab_unlikely(lab_fault_hit(pool->priv, LAB_FAULT_REFILL)))
+		return 0;
 	for (unsigned i = 0; i < LOOKS * KINDS; i++) {
 		enum lab_depot_set set = order[i % KINDS];
 		struct lab_magazine *mag = lab_depot_pop(pool->depot, set, c->lcore);

@@ -24,6 +24,8 @@ static void *take_one(struct lab_pool *pool, struct lab_cache *c)
 {
 	struct lab_magazine *mag;
 
+	if (lab_unlikely(lab_fault_hit(pool->priv, LAB_FAULT_REFILL)))
+		return NULL;
 	while ((mag = lab_depot_pop_thoroughly(pool->depot, LAB_DEPOT_EMPTY, c->lcore))) {
 		uint32_t frame = lab_depot_number(pool->depot, mag);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -31,6 +32,34 @@ __thread struct lab_cache *lab_tls_cache[LAB_MAX_POOLS]
 	__attribute__((tls_model("initial-exec"))) = {N16, N16};
 _Static_assert(LAB_MAX_POOLS == 32, "the initialiser above fills 32 entries");
 
+/*
+ * While allocations are to fail on purpose each thread has, in place of its cache, the beginning of
+ * one that is as empty as no_cache but names the lcore: every call comes the slow way, and finds
+ * the cache by that. One for each lcore, whatever the pool; written before it is first shown, and
+ * never given back, for a thread may still be reading it. Of a cache it has all that is inlined, up
+ * to the lcore.
+ */
+struct stand_in {
+	char line[2][64];
+} __attribute__((aligned(64)));
+_Static_assert(offsetof(struct lab_cache, lcore) + sizeof(uint32_t) <= sizeof(struct stand_in),
+	       "a stand-in says what lcore it is");
+
+static struct stand_in stand_in[LAB_MAX_LCORES + 1];
+
+static struct lab_cache *stand_in_of(unsigned lcore)
+{
+	return (struct lab_cache *)(void *)&stand_in[lcore];
+}
+
+/* The cache that a thread's pointer stands for; NULL if it has none. Only a cache frees. */
+static inline struct lab_cache *real(const struct lab_pool *pool, struct lab_cache *shown)
+{
+	if (lab_likely(shown->freed))
+		return shown;
+	return shown->lcore ? lab_pool_cache(pool, shown->lcore) : NULL;
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -49,8 +78,9 @@ static void release(struct lab_pool *pool, struct lab_cache *cache)
 	if (cache->pressed)
 		lab_reserve_top_up(pool, cache);
 	lab_cache_drain(pool, cache);
-	lab_tls_cache[pool->id] = &no_cache;
-	pool->priv->tls[lcore] = NULL;
+	/* Relaxed: lab_lcore_hide_caches() may be at it, and finds either. */
+	lab_store(&lab_tls_cache[pool->id], &no_cache);
+	lab_store(&pool->priv->tls[lcore], NULL);
 	/* Release: the next owner of the slot (acquire in claim) sees the emptied cache. */
 	__atomic_store_n(&pool->priv->shared->slot[lcore].taken, 0, __ATOMIC_RELEASE);
 }
@@ -60,8 +90,11 @@ static void on_thread_end(void *unused)
 	(void)unused;
 	pthread_mutex_lock(&lock);
 	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
-		if (lab_tls_cache[id] != &no_cache && pool_of_id[id])
-			release(pool_of_id[id], lab_tls_cache[id]);
+		struct lab_cache *cache =
+			pool_of_id[id] ? real(pool_of_id[id], lab_load(&lab_tls_cache[id])) : NULL;
+
+		if (cache)
+			release(pool_of_id[id], cache);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -118,6 +151,9 @@ static void make_key(void)
  */
 __attribute__((constructor)) static void make_key_early(void)
 {
+	for (uint32_t lcore = 1; lcore <= LAB_MAX_LCORES; lcore++)
+		memcpy((char *)&stand_in[lcore] + offsetof(struct lab_cache, lcore), &lcore,
+		       sizeof(lcore));
 	pthread_once(&once, make_key);
 }
 
@@ -143,6 +179,30 @@ static void name_slot(struct lab_slot *slot, unsigned lcore)
 	if (!name[0])
 		snprintf(name, sizeof(name), "lcore-%u", lcore);
 	lab_label_set(&slot->name, name, sizeof(name));
+}
+
+/*
+ * The thread's pointer, for all to see, and its cache in it, or what stands in for that. Against
+ * lab_lcore_hide_caches(), which changes what is to be shown and then looks at the pointers, all of
+ * it is sequentially consistent: either this finds the change, or that finds this pointer, and
+ * finds in it what is stored here.
+ */
+static void show(struct lab_pool *pool, struct lab_cache *cache)
+{
+	struct lab_pool_priv *priv = pool->priv;
+	struct lab_cache **pointer = &lab_tls_cache[pool->id];
+	uint32_t armed, now;
+
+	__atomic_store_n(&priv->tls[cache->lcore], pointer, __ATOMIC_SEQ_CST);
+	now = __atomic_load_n(&priv->faults.armed, __ATOMIC_SEQ_CST);
+	do {
+		armed = now;
+		__atomic_store_n(pointer,
+				 armed & LAB_FAULT_BIT(LAB_FAULT_ALLOC) ? stand_in_of(cache->lcore)
+									: cache,
+				 __ATOMIC_SEQ_CST);
+		now = __atomic_load_n(&priv->faults.armed, __ATOMIC_SEQ_CST);
+	} while (lab_unlikely(now != armed));
 }
 
 static struct lab_cache *claim(struct lab_pool *pool)
@@ -173,8 +233,7 @@ static struct lab_cache *claim(struct lab_pool *pool)
 		cache = lab_pool_cache(pool, lcore);
 		name_slot(&priv->shared->slot[lcore], lcore);
 		lab_store(&priv->shared->slot[lcore].since, (uint64_t)time(NULL));
-		priv->tls[lcore] = &lab_tls_cache[pool->id];
-		lab_tls_cache[pool->id] = cache;
+		show(pool, cache);
 		return cache;
 	}
 	lab_fail(ENOSPC,
@@ -188,9 +247,9 @@ static struct lab_cache *claim(struct lab_pool *pool)
 
 struct lab_cache *lab_lcore_self(struct lab_pool *pool)
 {
-	struct lab_cache *cache = lab_tls_cache[pool->id];
+	struct lab_cache *cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
 
-	return lab_likely(cache != &no_cache) ? cache : claim(pool);
+	return lab_likely(cache != NULL) ? cache : claim(pool);
 }
 
 int lab_lcore_register(struct lab_pool *pool, const char *name)
@@ -213,8 +272,8 @@ int lab_lcore_unregister(struct lab_pool *pool)
 
 	if (!pool)
 		return lab_fail(EINVAL, "lab_lcore_unregister() needs a pool; NULL was passed");
-	cache = lab_tls_cache[pool->id];
-	if (cache == &no_cache)
+	cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
+	if (!cache)
 		return lab_fail(ENOENT, "this thread has no lcore in pool '%s'", pool->priv->name);
 	release(pool, cache);
 	return 0;
@@ -222,9 +281,9 @@ int lab_lcore_unregister(struct lab_pool *pool)
 
 void lab_lcore_drain(struct lab_pool *pool)
 {
-	struct lab_cache *cache = lab_tls_cache[pool->id];
+	struct lab_cache *cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
 
-	if (cache != &no_cache)
+	if (cache)
 		lab_cache_drain(pool, cache);
 }
 
@@ -269,11 +328,46 @@ void lab_lcore_hide_pool(struct lab_pool *pool)
 	/* Excludes a thread that ends just now, and would drain its cache into the pool. */
 	pthread_mutex_lock(&lock);
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
-		if (priv->tls[lcore])
-			*priv->tls[lcore] = &no_cache;
+		if (lab_load(&priv->tls[lcore]))
+			lab_store(priv->tls[lcore], &no_cache);
 	}
 	priv->made = 0;
 	lab_doom_forget(pool);
+	pthread_mutex_unlock(&lock);
+}
+
+/* By compare-and-swap: the thread may have left the lcore, and another may have it. */
+static void swap(struct lab_cache **pointer, struct lab_cache *old, struct lab_cache *new)
+{
+	__atomic_compare_exchange_n(pointer, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * The lock keeps another call of this out, the pool's end, and the end of any thread that has had
+ * an lcore, which comes through on_thread_end() even if it has none any more: so a pointer that was
+ * found here stays one. A thread that registers meanwhile: see show(). One that gives its lcore up
+ * meanwhile points to no_cache before or after, and then nothing is swapped, or what was is
+ * overwritten. One that is in the middle of a call goes on with the cache that it has found; it is
+ * its own either way.
+ */
+void lab_lcore_hide_caches(struct lab_pool *pool)
+{
+	struct lab_pool_priv *priv = pool->priv;
+	int hide;
+
+	pthread_mutex_lock(&lock);
+	hide = (__atomic_load_n(&priv->faults.armed, __ATOMIC_SEQ_CST) &
+		LAB_FAULT_BIT(LAB_FAULT_ALLOC)) != 0;
+	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
+		struct lab_cache **pointer =
+			__atomic_load_n(&priv->tls[lcore], __ATOMIC_SEQ_CST);
+		struct lab_cache *cache = lab_pool_cache(pool, lcore);
+
+		if (pointer && hide)
+			swap(pointer, cache, stand_in_of(lcore));
+		else if (pointer)
+			swap(pointer, stand_in_of(lcore), cache);
+	}
 	pthread_mutex_unlock(&lock);
 }
 

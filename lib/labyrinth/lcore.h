@@ -29,6 +29,10 @@ unsigned lab_lcore_pools(struct lab_pool *pool[LAB_MAX_POOLS]);
 /** lab_lcore_hide_pool() - at destruction: no thread's TLS entry points into the pool any more. */
 void lab_lcore_hide_pool(struct lab_pool *pool);
 
+/** lab_lcore_hide_caches() - after LAB_FAULT_ALLOC was armed or disarmed: no thread's calls are
+ * inlined from now on, or all are again. */
+void lab_lcore_hide_caches(struct lab_pool *pool);
+
 /** lab_lcore_forget_pool() - it has no descriptors any more. */
 void lab_lcore_forget_pool(struct lab_pool *pool);
 

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "depot.h"
+#include "fault.h"
 
 /**
  * struct lab_label - a name that one thread writes while others read it: words stored and loaded
@@ -239,6 +240,7 @@ struct lab_pool_priv {
 	/* Of a pool that breathes: a unit more, at once. Return: frames, 0, or -errno. */
 	int64_t (*grow)(struct lab_pool_priv *priv);
 	struct lab_breath *breath; /* of a pool that breathes */
+	struct lab_faults faults; /* what is to fail on purpose, in this process */
 	char name[LAB_NAME_MAX];
 	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];
@@ -258,6 +260,11 @@ struct lab_pool *lab_pool_create_at(const struct lab_pool_config *config, void *
 
 /** lab_pool_may_go() - 0, or -EBUSY and a sentence why lab_pool_destroy() would refuse now. */
 int lab_pool_may_go(const struct lab_pool *pool);
+/** lab_fault_hit() - at a site: 1 if this call is to fail on purpose. */
+static inline int lab_fault_hit(struct lab_pool_priv *priv, enum lab_fault_point point)
+{
+	return lab_faults_hit(&priv->faults, point);
+}
 
 /** lab_pool_shared() - 1 if other processes may have it too. */
 static inline int lab_pool_is_shared(const struct lab_pool_priv *priv)

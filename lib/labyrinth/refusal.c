@@ -8,6 +8,7 @@
 
 #include <labyrinth/lab_error.h>
 #include <labyrinth/lab_frame.h>
+#include <labyrinth/lab_lcore.h>
 
 #include "bundle.h"
 #include "error.h"
@@ -66,18 +67,22 @@ static int report(struct lab_pool *pool, enum lab_refusal_kind kind, const void 
 		  uint32_t frame, uint8_t state, int err)
 {
 	struct lab_pool_priv *priv = pool->priv;
-	struct lab_cache *cache = lab_tls_cache[pool->id];
+	unsigned lcore = lab_lcore_id(pool);
 	struct lab_refusal refusal = {.kind = kind,
 				      .address = address,
 				      .frame = frame,
-				      .lcore = cache->lcore,
+				      .lcore = lcore,
 				      .state = state,
 				      .text = lab_error_text()};
 
-	if (cache->lcore)
+	if (lcore) {
+		struct lab_cache *cache = lab_pool_cache(pool, lcore);
+
 		lab_store(&cache->refused[kind], cache->refused[kind] + 1);
-	else /* relaxed: a counter that several threads share and nothing depends on */
+	} else {
+		/* Relaxed: a counter that several threads share and nothing depends on. */
 		__atomic_fetch_add(&priv->shared->refused_nowhere[kind], 1, __ATOMIC_RELAXED);
+	}
 	if (priv->on_refusal)
 		priv->on_refusal(pool, &refusal, priv->on_refusal_arg);
 	return -err;
@@ -121,7 +126,7 @@ static int refuse_state(struct lab_pool *pool, const void *address, uint32_t fra
 			const char *attempt, enum lab_refusal_kind kind, int err)
 {
 	char where[128], name[LAB_LABEL_MAX] = "none";
-	unsigned lcore = lab_tls_cache[pool->id]->lcore;
+	unsigned lcore = lab_lcore_id(pool);
 
 	if (lcore)
 		lab_label_get(&pool->priv->shared->slot[lcore].name, name);

@@ -148,7 +148,9 @@ struct lab_pool {
 /**
  * lab_tls_cache - the calling thread's cache in each pool of this process. A thread without one
  * finds an empty cache there that nothing fits into, so that every fast path falls through to the
- * slow one, which registers the thread.
+ * slow one, which registers the thread. While allocations are to fail on purpose (lab_fault.h) it
+ * finds another such one, which only says what lcore it has. That may change at any time, and so
+ * the pointer is read as a relaxed atomic: a plain move; either cache is the thread's own.
  */
 extern __thread struct lab_cache *lab_tls_cache[LAB_MAX_POOLS]
 	__attribute__((tls_model("initial-exec")));

@@ -11,6 +11,7 @@
 #include "lab_device.h"
 #include "lab_domain.h"
 #include "lab_error.h"
+#include "lab_fault.h"
 #include "lab_frame.h"
 #include "lab_gfp.h"
 #include "lab_hugepage.h"

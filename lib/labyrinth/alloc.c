@@ -186,8 +186,7 @@ int lab_sampled_alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **fr
 	int err = pool->priv->bulk->alloc_bulk(pool, c, frames, n, gfp);
 
 	if (!err && n)
-		lab_home_sample(pool, lab_lcore_self(pool), frames, n,
-				__builtin_return_address(0));
+		lab_home_sample(pool, lab_lcore_self(pool), frames, n, __builtin_return_address(0));
 	return err;
 }
 

@@ -15,6 +15,8 @@
 
 #include "arena.h"
 #include "error.h"
+#include "fault.h"
+#include "fault.h"
 #include "hugepage.h"
 #include "numa_node.h"
 
@@ -91,7 +93,7 @@ static int seal(int fd)
 static int reserve_there(struct lab_arena *a, const struct lab_arena_request *r)
 {
 	char *there =
-		(uintptr_t)r->address % r->page_size
+		(uintptr_t)r->address % r->page_size || lab_fault_create()
 			? MAP_FAILED
 			: mmap(r->address, r->bytes, PROT_NONE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
@@ -114,7 +116,9 @@ static int reserve_anywhere(struct lab_arena *a, const struct lab_arena_request 
 	size_t span = r->bytes + page;
 	char *reserved, *base;
 
-	reserved = mmap(NULL, span, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	reserved = lab_fault_create() ? MAP_FAILED
+				      : mmap(NULL, span, PROT_NONE,
+					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (reserved == MAP_FAILED)
 		return lab_fail(
 			ENOMEM,
@@ -173,8 +177,9 @@ static int make_file(const struct lab_arena *a, const struct lab_arena_request *
 
 	if (r->page_size != LAB_PAGE_4K)
 		flags |= MFD_HUGETLB | a->seg_shift << MFD_HUGE_SHIFT;
-	fd = memfd_create("labyrinth", flags);
-	if (fd >= 0 && ftruncate(fd, (off_t)r->bytes) == 0 && (!r->shared || seal(fd) == 0))
+	fd = lab_fault_create() ? -1 : memfd_create("labyrinth", flags);
+	if (fd >= 0 && !lab_fault_create() && ftruncate(fd, (off_t)r->bytes) == 0 &&
+	    (!r->shared || seal(fd) == 0))
 		return fd;
 	err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : lab_arena_fail_short(r, errno);
 	if (fd >= 0)
@@ -190,7 +195,7 @@ static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
 	if (err)
 		return err;
 	if (r->page_size == LAB_PAGE_4K && !r->shared) {
-		if (mprotect(a->base, r->bytes, PROT_READ | PROT_WRITE) == 0)
+		if (!lab_fault_create() && mprotect(a->base, r->bytes, PROT_READ | PROT_WRITE) == 0)
 			return 0;
 		err = fail_ordinary(r);
 		goto unmap;
@@ -200,10 +205,9 @@ static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
 		err = fd;
 		goto unmap;
 	}
-	if (mmap(a->base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-	    MAP_FAILED) {
-		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r)
-						  : lab_arena_fail_short(r, errno);
+	if (lab_fault_create() || mmap(a->base, r->bytes, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : lab_arena_fail_short(r, errno);
 		close(fd);
 		goto unmap;
 	}
@@ -222,7 +226,7 @@ unmap:
 /* Not for children of fork(), and not for core dumps. */
 static int keep_private(const struct lab_arena *a, const struct lab_arena_request *r)
 {
-	if (madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
+	if (lab_fault_create() || madvise(a->base, a->bytes, MADV_DONTFORK) < 0 ||
 	    (!r->dump && madvise(a->base, a->bytes, MADV_DONTDUMP) < 0))
 		return lab_fail(errno, "pool '%s' cannot be kept private (madvise: %s)", r->owner,
 				strerror(errno));
@@ -235,8 +239,8 @@ int lab_arena_attach(struct lab_arena *a, const struct lab_arena_request *r, int
 
 	pthread_mutex_lock(&mapping);
 	err = reserve(a, r);
-	if (!err && mmap(a->base, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 0) == MAP_FAILED) {
+	if (!err && (lab_fault_create() || mmap(a->base, r->bytes, PROT_READ | PROT_WRITE,
+						MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)) {
 		err = lab_fail(errno, "the frames of pool '%s' cannot be mapped (%s)", r->owner,
 			       strerror(errno));
 		munmap(a->base, r->bytes);
@@ -245,7 +249,7 @@ int lab_arena_attach(struct lab_arena *a, const struct lab_arena_request *r, int
 	if (!err)
 		err = keep_private(a, r);
 	pthread_mutex_unlock(&mapping);
-	if (!err && madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0)
+	if (!err && (lab_fault_create() || madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0))
 		err = lab_fail(errno, "the frames of pool '%s' cannot be reached (%s)", r->owner,
 			       strerror(errno));
 	if (err && a->base)
@@ -283,7 +287,7 @@ int lab_arena_create(struct lab_arena *a, const struct lab_arena_request *r)
 	err = lab_numa_place(a->base, a->bytes, node, strict);
 	if (err)
 		goto unmap;
-	if (madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0) {
+	if (lab_fault_create() || madvise(a->base, a->bytes, MADV_POPULATE_WRITE) < 0) {
 		if (errno == EINVAL)
 			err = lab_fail(ENOSYS,
 				       "pool '%s' needs MADV_POPULATE_WRITE: Linux 5.14 or newer",
@@ -344,10 +348,11 @@ int lab_arena_phys(const struct lab_arena *a, uint64_t *phys)
 
 int lab_metadata_memfd(const char *owner, size_t bytes)
 {
-	int fd = memfd_create("labyrinth-tables", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	int err;
+	int err, fd = lab_fault_create()
+			      ? -1
+			      : memfd_create("labyrinth-tables", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && seal(fd) == 0)
+	if (fd >= 0 && !lab_fault_create() && ftruncate(fd, (off_t)bytes) == 0 && seal(fd) == 0)
 		return fd;
 	err = lab_fail(errno, "pool '%s' cannot have %zu KiB for its tables (%s)", owner,
 		       bytes >> 10, strerror(errno));
@@ -363,12 +368,13 @@ int lab_metadata_map(const char *owner, size_t bytes, int must_lock, int fd, voi
 	char *p;
 
 	pthread_mutex_lock(&mapping);
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		 fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED || madvise(p, bytes, MADV_DONTFORK) < 0)
+	p = lab_fault_create() ? MAP_FAILED
+			       : mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				      fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED || lab_fault_create() || madvise(p, bytes, MADV_DONTFORK) < 0)
 		err = errno;
 	pthread_mutex_unlock(&mapping);
-	if (!err && madvise(p, bytes, MADV_POPULATE_WRITE) < 0)
+	if (!err && (lab_fault_create() || madvise(p, bytes, MADV_POPULATE_WRITE) < 0))
 		err = errno;
 	if (err) {
 		if (p != MAP_FAILED)
@@ -377,7 +383,7 @@ int lab_metadata_map(const char *owner, size_t bytes, int must_lock, int fd, voi
 				bytes >> 10, strerror(err));
 	}
 	/* Swapped-out tables would page-fault on the data path. */
-	if (mlock(p, bytes) < 0 && must_lock) {
+	if ((lab_fault_create() || mlock(p, bytes) < 0) && must_lock) {
 		err = errno;
 		getrlimit(RLIMIT_MEMLOCK, &limit);
 		munmap(p, bytes);

@@ -176,8 +176,9 @@ static int read_clause(struct word clause, struct lab_faults *f, const char *nam
 		return err;
 	if (point == LAB_FAULT_CREATE && slash)
 		return lab_fail(EINVAL,
-				VARIABLE ": \"%.*s\" names a pool, and \"create\" is the process's; "
-					 "write create:nth=3",
+				VARIABLE
+				": \"%.*s\" names a pool, and \"create\" is the process's; "
+				"write create:nth=3",
 				(int)(pool.len < 40 ? pool.len : 40), pool.text);
 	/* Of the process: creations, and mappings without a pool. */
 	if (name ? point != LAB_FAULT_CREATE && (!slash || is_word(pool, name))

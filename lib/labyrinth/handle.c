@@ -15,9 +15,12 @@
 
 struct lab_pool_priv *lab_handle_new(const char *name)
 {
-	struct lab_pool_priv *priv = aligned_alloc(64, (sizeof(*priv) + 63) & ~(size_t)63);
+	struct lab_pool_priv *priv;
 	int id;
 
+	if (lab_faults_read_process())
+		return NULL;
+	priv = lab_fault_create() ? NULL : aligned_alloc(64, (sizeof(*priv) + 63) & ~(size_t)63);
 	if (!priv) {
 		lab_fail(ENOMEM, "no memory for a pool's handle");
 		return NULL;
@@ -33,6 +36,11 @@ struct lab_pool_priv *lab_handle_new(const char *name)
 		return NULL;
 	}
 	priv->pool.id = (uint32_t)id;
+	if (lab_faults_read(&priv->faults, priv->name)) {
+		lab_place_release(id);
+		free(priv);
+		return NULL;
+	}
 	return priv;
 }
 

@@ -359,8 +359,7 @@ void lab_lcore_hide_caches(struct lab_pool *pool)
 	hide = (__atomic_load_n(&priv->faults.armed, __ATOMIC_SEQ_CST) &
 		LAB_FAULT_BIT(LAB_FAULT_ALLOC)) != 0;
 	for (unsigned lcore = 1; lcore <= priv->max_lcores; lcore++) {
-		struct lab_cache **pointer =
-			__atomic_load_n(&priv->tls[lcore], __ATOMIC_SEQ_CST);
+		struct lab_cache **pointer = __atomic_load_n(&priv->tls[lcore], __ATOMIC_SEQ_CST);
 		struct lab_cache *cache = lab_pool_cache(pool, lcore);
 
 		if (pointer && hide)

@@ -16,6 +16,7 @@
 
 #include "domain.h"
 #include "error.h"
+#include "fault.h"
 #include "frame_table.h"
 #include "lcore.h"
 #include "pool.h"
@@ -75,7 +76,10 @@ struct lab_domain *lab_domain_create_on(const struct lab_domain_config *config,
 			 ops->name);
 		return NULL;
 	}
-	d = calloc(1, sizeof(*d));
+	/* Of runs, for which the process's points are: see lab_fault.h. */
+	if (lab_faults_read_process())
+		return NULL;
+	d = lab_fault_create() ? NULL : calloc(1, sizeof(*d));
 	if (!d) {
 		lab_fail(ENOMEM, "no memory for a domain");
 		return NULL;
@@ -230,7 +234,7 @@ static int place(struct lab_domain_priv *d, struct lab_domain_map *map, const ch
 		return err;
 	sharer = find_sharer(d, pool, map->at.access);
 	err = lab_space_map(d, &map->at, what, sharer, sharer ? sharer->map[pool->id].at.iova : 0,
-			    &map->shared);
+			    &map->shared, &pool->priv->faults);
 	if (err)
 		lab_space_release(d, &map->at);
 	map->mapped = !err;

@@ -44,7 +44,7 @@ static unsigned map_frames(struct lab_device *dev, struct lab_pool *pool, void *
 	for (unsigned i = 0; i < n; i++) {
 		m.addr = frames[i];
 		m.iova = lab_domain_iova(&d->domain, pool, frames[i]);
-		if (lab_space_map_frame(d, &m, n - i, "a lent frame"))
+		if (lab_space_map_frame(d, &m, n - i, "a lent frame", &pool->priv->faults))
 			return n - i;
 	}
 	return 0;

@@ -80,7 +80,7 @@ static int get_memory(struct lab_domain_priv *d, struct lab_arena *arena)
 
 static struct lab_run_chunk *new_chunk(struct lab_domain_priv *d)
 {
-	struct lab_run_chunk *c = calloc(1, sizeof(*c));
+	struct lab_run_chunk *c = lab_fault_create() ? NULL : calloc(1, sizeof(*c));
 
 	if (!c) {
 		lab_fail(ENOMEM, "no memory for runs of domain '%s'", d->name);
@@ -117,7 +117,7 @@ static int map(struct lab_domain_priv *d, const struct lab_run_chunk *c, uint64_
 	err = lab_space_reserve(d, &m, align, 1, "a run");
 	if (err)
 		return err;
-	err = lab_space_map(d, &m, "a run", NULL, 0, NULL);
+	err = lab_space_map(d, &m, "a run", NULL, 0, NULL, &lab_faults_process);
 	if (err)
 		lab_space_release(d, &m);
 	run->iova = m.iova;

@@ -244,11 +244,25 @@ static int make_room(struct lab_mapping_list *list)
 	return 0;
 }
 
+/* On purpose: 0, or -ENOMEM with a sentence. */
+static int strike(struct lab_faults *faults, const struct lab_domain_priv *d, const char *what)
+{
+	if (lab_likely(!lab_faults_hit(faults, LAB_FAULT_MAP)))
+		return 0;
+	return lab_fail(ENOMEM,
+			"%s cannot be mapped in domain '%s': injected by LAB_FAULT_MAP, see "
+			"lab_fault_set() and LABYRINTH_FAULT",
+			what, d->name);
+}
+
 int lab_space_map(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what,
-		  struct lab_domain_priv *from, uint64_t from_iova, int *shared)
+		  struct lab_domain_priv *from, uint64_t from_iova, int *shared,
+		  struct lab_faults *faults)
 {
 	int err = make_room(&d->mappings), share = 0;
 
+	if (!err)
+		err = strike(faults, d, what);
 	if (err)
 		return err;
 	/* Where pages cannot be shared (another permission, say) they are pinned again. */
@@ -292,10 +306,13 @@ int lab_space_unmap(struct lab_domain_priv *d, const struct lab_mapping *m, cons
 }
 
 int lab_space_map_frame(struct lab_domain_priv *d, const struct lab_mapping *m, unsigned wanted,
-			const char *what)
+			const char *what, struct lab_faults *faults)
 {
-	int err = d->ops->map(d, m);
+	int err = strike(faults, d, what);
 
+	if (err)
+		return err;
+	err = d->ops->map(d, m);
 	if (err)
 		return lab_explain_map(d, m, wanted, what, -err);
 	count_mapped(d, 1, m->bytes);

@@ -7,6 +7,7 @@
 #ifndef SPACE_H
 #define SPACE_H
 
+#include "fault.h"
 #include "iommu.h"
 
 /**
@@ -54,11 +55,13 @@ void lab_space_release(struct lab_domain_priv *d, const struct lab_mapping *m);
  * @from: a domain that has mapped the same memory at @from_iova, to share its pinned pages with; or
  *	NULL.
  * @shared: receives 1 if they are shared; may be NULL.
+ * @faults: whose LAB_FAULT_MAP lets it fail on purpose.
  *
  * Return: 0, or -errno with a sentence and nothing changed.
  */
 int lab_space_map(struct lab_domain_priv *d, const struct lab_mapping *m, const char *what,
-		  struct lab_domain_priv *from, uint64_t from_iova, int *shared);
+		  struct lab_domain_priv *from, uint64_t from_iova, int *shared,
+		  struct lab_faults *faults);
 
 /** lab_space_unmap() - the reverse. Return: 0, or -errno with a sentence, and it is still mapped.
  */
@@ -67,7 +70,7 @@ int lab_space_unmap(struct lab_domain_priv *d, const struct lab_mapping *m, cons
 /** lab_space_map_frame() - map a lent frame of a strict domain, the first of @wanted; remembered by
  * its owner's byte only. No lock. Return: 0, or -errno with a sentence. */
 int lab_space_map_frame(struct lab_domain_priv *d, const struct lab_mapping *m, unsigned wanted,
-			const char *what);
+			const char *what, struct lab_faults *faults);
 
 /** lab_space_unmap_frames() - the reverse, for @n mappings of one frame each side by side. */
 int lab_space_unmap_frames(struct lab_domain_priv *d, uint64_t iova, unsigned n, const char *what);

@@ -16,6 +16,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "fault.h"
 #include "handle.h"
 #include "lcore.h"
 #include "place.h"
@@ -197,7 +198,8 @@ struct lab_pool *lab_pool_observe(const char *name, const char *group)
 	if (bytes < 0 || read_head(fds[0], name, &head) ||
 	    lab_head_check(&head, name, (uint64_t)bytes, lab_head_memory(&head)))
 		goto close_it;
-	map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fds[0], 0);
+	map = lab_fault_create() ? MAP_FAILED
+				 : mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fds[0], 0);
 	if (map == MAP_FAILED) {
 		lab_fail(errno, "the tables of pool '%s' cannot be mapped (%s)", name,
 			 strerror(errno));

@@ -24,6 +24,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "fault.h"
 #include "lcore.h"
 #include "share/keeper.h"
 #include "share/life.h"
@@ -312,7 +313,7 @@ static int start_thread(struct lab_pool_priv *priv)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&priv->keeper->thread, NULL, keep, priv);
+	err = lab_fault_create() ? ENOMEM : pthread_create(&priv->keeper->thread, NULL, keep, priv);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		return lab_fail(err, "pool '%s' cannot have its keeper's thread (%s)", priv->name,
@@ -326,8 +327,8 @@ int lab_keeper_start(struct lab_pool_priv *priv, gid_t group)
 	struct stat st;
 	int err;
 
-	priv->keeper = calloc(1, sizeof(*priv->keeper));
-	priv->fd[LAB_FD_STOP] = eventfd(0, EFD_CLOEXEC);
+	priv->keeper = lab_fault_create() ? NULL : calloc(1, sizeof(*priv->keeper));
+	priv->fd[LAB_FD_STOP] = lab_fault_create() ? -1 : eventfd(0, EFD_CLOEXEC);
 	if (!priv->keeper || priv->fd[LAB_FD_STOP] < 0) {
 		free(priv->keeper);
 		priv->keeper = NULL;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fault.h"
 #include "share/life.h"
 
 /* A process that changes the table needs microseconds, but for dead ones that it reaps first. */
@@ -21,7 +22,7 @@ int lab_life_open(int fd, int read_only)
 	int own;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	own = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	own = lab_fault_create() ? -1 : open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (own < 0)
 		return lab_fail(errno,
 				"a shared pool's memory cannot be opened again through %s (%s): is "

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fault.h"
 #include "pool.h"
 #include "share/meet.h"
 
@@ -52,14 +53,15 @@ int lab_meet_listen(const char *dir, const char *name, uid_t user, gid_t group)
 	/* Always the same, so that what a killed one left here is found. */
 	if (address_of(&address, dir, name, ".new") || address_of(&final, dir, name, ".sock"))
 		return -errno;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = lab_fault_create() ? -1
+				: socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return lab_fail(errno, "no socket for pool '%s' (%s)", name, strerror(errno));
 	unlink(address.sun_path);
 	/* Under another name first: who connects meets either the old one or one that is ready. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	if (!lab_fault_create() && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 	    permit(address.sun_path, user, group) == 0 && listen(fd, 16) == 0 &&
-	    rename(address.sun_path, final.sun_path) == 0)
+	    !lab_fault_create() && rename(address.sun_path, final.sun_path) == 0)
 		return fd;
 	err = lab_fail(errno, "the socket %s cannot be made (%s)", final.sun_path, strerror(errno));
 	unlink(address.sun_path);
@@ -200,12 +202,12 @@ static int go_to(const char *name, gid_t group)
 		err = address_of(&address, dir, name, ".sock");
 	if (err)
 		return err;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = lab_fault_create() ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return lab_fail(errno, "no socket to ask for pool '%s' (%s)", name,
 				strerror(errno));
 	set_patience(fd, 3000);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+	if (lab_fault_create() || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		err = errno;
 		close(fd);
 		if (err == ENOENT || err == ECONNREFUSED)

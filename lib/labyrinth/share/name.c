@@ -15,6 +15,7 @@
 #include <labyrinth/lab_share.h>
 
 #include "error.h"
+#include "fault.h"
 #include "share/life.h"
 #include "share/name.h"
 
@@ -103,12 +104,12 @@ static int make_directory(const char *dir, gid_t group)
 	if (snprintf(made, sizeof(made), "%s.new", dir) >= (int)sizeof(made))
 		return lab_fail(ENAMETOOLONG, "the run-time directory's path is longer than %d",
 				LAB_PATH_MAX - 5);
-	if (mkdir(made, 0700) && errno != EEXIST)
+	if (lab_fault_create() || (mkdir(made, 0700) && errno != EEXIST))
 		return lab_fail(errno,
 				"the run-time directory %s cannot be made (%s): make it, or set "
 				"LABYRINTH_RUNTIME_DIR to another",
 				dir, strerror(errno));
-	if (((group != (gid_t)-1 && chown(made, (uid_t)-1, group)) ||
+	if ((lab_fault_create() || (group != (gid_t)-1 && chown(made, (uid_t)-1, group)) ||
 	     chmod(made, group == (gid_t)-1 ? 0700 : 0770) ||
 	     renameat2(AT_FDCWD, made, AT_FDCWD, dir, RENAME_NOREPLACE)) &&
 	    errno != EEXIST && errno != ENOENT) {
@@ -126,7 +127,10 @@ static int make_directory(const char *dir, gid_t group)
 
 static int open_lock(const char *path, int create, gid_t group)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+	int fd = lab_fault_create()
+			 ? -1
+			 : open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0),
+				0600);
 
 	if (fd < 0)
 		return lab_fail(errno, "%s cannot be opened (%s)", path, strerror(errno));
@@ -193,7 +197,8 @@ int lab_name_claim(const char *name, gid_t group, char dir[LAB_PATH_MAX])
 
 int lab_name_settle(int fd, uint64_t key)
 {
-	if (pwrite(fd, &key, sizeof(key), 0) != sizeof(key) || !lab_life_share(fd, 0))
+	if (lab_fault_create() || pwrite(fd, &key, sizeof(key), 0) != sizeof(key) ||
+	    !lab_life_share(fd, 0))
 		return lab_fail(EIO, "the lock of a shared pool's name cannot be written (%s)",
 				strerror(errno));
 	return 0;
@@ -224,8 +229,8 @@ int lab_name_join(const char *name, uint64_t key, char dir[LAB_PATH_MAX])
 	fd = open_lock(path, 0, (gid_t)-1);
 	if (fd < 0)
 		return fd;
-	if (share_soon(fd, path) && pread(fd, &found, sizeof(found), 0) == sizeof(found) &&
-	    found == key)
+	if (!lab_fault_create() && share_soon(fd, path) &&
+	    pread(fd, &found, sizeof(found), 0) == sizeof(found) && found == key)
 		return fd;
 	/* The last one may just have left it to this one. */
 	lab_name_leave(dir, name, fd);

@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "fault.h"
 #include "lcore.h"
 #include "share/keeper.h"
 #include "share/life.h"
@@ -44,7 +45,8 @@ static int permit(const struct lab_pool_priv *priv, gid_t group)
 	const int fds[] = {priv->fd[LAB_FD_TABLES], priv->arena.fd};
 
 	for (unsigned i = 0; i < 2 && fds[i] >= 0; i++) {
-		if ((group != (gid_t)-1 && fchown(fds[i], (uid_t)-1, group)) ||
+		if (lab_fault_create() ||
+		    (group != (gid_t)-1 && fchown(fds[i], (uid_t)-1, group)) ||
 		    fchmod(fds[i], group == (gid_t)-1 ? 0600 : 0660))
 			return lab_fail(errno,
 					"pool '%s' cannot be given to group %d (%s): is this user "

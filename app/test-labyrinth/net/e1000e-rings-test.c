@@ -261,6 +261,65 @@ static void test_trouble(void)
 	       "a recall brings all home, also those that were refused");
 }
 
+static void order(enum lab_fault_point point, uint64_t every)
+{
+	const struct lab_fault fault = {.every = every};
+
+	lab_fault_set(pool, point, &fault);
+}
+
+/* Refills that get nothing, or too little: the ring runs low, and dry, and fills up again. */
+static void test_no_frames(void)
+{
+	struct lab_packet p[64];
+	struct lab_pool_stats s;
+	unsigned arrived = 0, got = 0, dry = 0;
+	bool right = true, short_of;
+	uint64_t before = x.stats.rx_no_frame;
+
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned n = 1 + round % 11, sent, m = 0;
+
+		if (round % 100 == 0)
+			order(LAB_FAULT_ALLOC,
+			      1 + round / 100 % 3); /* also all of them, for long */
+		if (round % 100 == 50)
+			lab_fault_set(pool, LAB_FAULT_ALLOC, NULL);
+		while (m < n && receive(100, RX_EOP))
+			m++;
+		arrived += m;
+		dry += m < n;
+		n = burst(p, 64);
+		right = right && n == m;
+		got += n;
+		/* The echo goes on with what has come. */
+		sent = lab_e1000e_tx_burst(&x.netdev, p, n);
+		give_back(p + sent, n - sent);
+		transmit(100);
+		lab_pool_stats(pool, &s);
+		right = right && s.held == 0 && s.lent == x.rx_lent + x.tx_lent;
+	}
+	lab_fault_set(pool, LAB_FAULT_ALLOC, NULL);
+	short_of = x.stats.rx_no_frame > before &&
+		   lab_fault_count(pool, LAB_FAULT_ALLOC) == x.stats.rx_no_frame - before;
+	tap_ok(right && got == arrived && got > 5000,
+	       "without frames for a refill no packet is lost");
+	tap_ok(short_of && dry > 0, "the ring ran dry, and each failure is counted");
+	while (burst(p, 64))
+		;
+	tap_ok(x.rx_lent * 2 >= x.rx_max, "and filled up again at the next call");
+	order(LAB_FAULT_REFILL, 1);
+	lab_lcore_drain(pool);
+	while (receive(100, RX_EOP))
+		;
+	got = burst(p, 64);
+	tap_ok(got > 0 && x.rx_lent == 0, "with nothing in the depot it is empty");
+	give_back(p, got);
+	lab_fault_set(pool, LAB_FAULT_REFILL, NULL);
+	burst(p, 64);
+	tap_ok(x.rx_lent == RX_MAX, "and full when there is something");
+}
+
 int main(void)
 {
 	const struct lab_pool_config config = {
@@ -281,6 +340,7 @@ int main(void)
 	test_bad_packets();
 	test_transmit();
 	test_short_packets();
+	test_no_frames();
 	test_trouble();
 	tap_ok(lab_device_release(pool, number) == 0 && lab_pool_destroy(pool) == 0,
 	       "nothing is lent, the pool can be destroyed");

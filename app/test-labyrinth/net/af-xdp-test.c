@@ -231,6 +231,53 @@ static void exhaustion(struct lab_pool *pool)
 	tap_ok(link_conserved(pool, 0), "the pool is whole");
 }
 
+static void fail_each(struct lab_pool *pool, uint64_t so_many_th)
+{
+	const struct lab_fault fault = {.every = so_many_th};
+
+	lab_fault_set(pool, LAB_FAULT_ALLOC, &fault);
+}
+
+/* Allocations fail at the opening, always, and then every other time: the echo goes on with what
+ * the device has, and without loss as soon as it gets some. */
+static void failures(struct lab_pool *pool)
+{
+	struct lab_packet packets[WINDOW];
+	struct lab_netdev_stats s;
+	struct lab_netdev *dev;
+	unsigned got = 0, unanswered = 0, seq = 0;
+
+	fail_each(pool, 1);
+	dev = link_open(pool, 128);
+	if (!tap_ok(dev != NULL, "a device opens that no frame can be had for"))
+		return;
+	peer_send(0);
+	tap_ok(link_receive(dev, packets, 1, 50) == 0, "nothing arrives");
+	lab_netdev_stats(dev, &s);
+	tap_ok(s.rx_lent == 0 && s.rx_no_frame > 0 && s.missed_no_frame == 1, "and why is counted");
+	fail_each(pool, 2);
+	for (unsigned i = 0; i < 4; i++)
+		lab_netdev_rx_burst(dev, packets, 0); /* one of two fills some */
+	for (unsigned round = 0; round < 64; round++) {
+		unsigned n, sent;
+
+		for (unsigned i = 0; i < 16; i++)
+			peer_send(seq + i);
+		n = link_receive(dev, packets, 16, 500);
+		sent = lab_netdev_tx_burst(dev, packets, n);
+		link_free(pool, packets + sent, n - sent);
+		for (unsigned i = 0; i < sent && !unanswered; i++)
+			unanswered += !peer_receive(seq + i);
+		got += n;
+		seq += 16;
+	}
+	tap_ok(got == 64 * 16 && !unanswered && lab_fault_count(pool, LAB_FAULT_ALLOC) > 8,
+	       "while every other refill fails no packet is lost, and each is answered");
+	fail_each(pool, 1);
+	tap_ok(lab_netdev_close(dev) == 0 && link_conserved(pool, 0), "the pool is whole");
+	lab_fault_set(pool, LAB_FAULT_ALLOC, NULL);
+}
+
 /* Packets that are refused stay the caller's, and so do those behind them. */
 static void bad_packets(struct lab_pool *pool)
 {
@@ -341,6 +388,7 @@ int main(void)
 		two_devices(pool);
 		lent_frames(pool);
 		exhaustion(pool);
+		failures(pool);
 		bad_packets(pool);
 		reopen(pool);
 		tap_ok(lab_pool_destroy(pool) == 0, "the pool goes");

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Slots under ThreadSanitizer: more threads than slots come and go, by call and by ending, in two
- * pools at once, and hand a slot's cache on without anything but the slot to order them.
+ * pools at once, and hand a slot's cache on without anything but the slot to order them. Meanwhile
+ * allocations are told to fail, and not to: the pointers to their caches change under them.
  */
 #include <errno.h>
 
@@ -45,6 +46,17 @@ static void *live(void *arg)
 	return NULL;
 }
 
+static void *fault(void *arg)
+{
+	for (unsigned i = 0; !lab_load((uint32_t *)arg); i++) {
+		const struct lab_fault fault = {.every = i % 3 * 7};
+
+		if (lab_fault_set(pool[i % 2], LAB_FAULT_ALLOC, &fault))
+			__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
 int main(void)
 {
 	struct lab_pool_config config = {.frames = 1024,
@@ -53,6 +65,8 @@ int main(void)
 					 .max_lcores = SLOTS,
 					 .flags = LAB_POOL_FALLBACK};
 	struct lab_pool_stats stats;
+	pthread_t faults;
+	uint32_t stop = 0;
 
 	pool[0] = lab_pool_create(&config);
 	config.flags |= LAB_POOL_UNPROTECTED;
@@ -61,6 +75,7 @@ int main(void)
 		tap_note("%s", lab_error_text());
 		return tap_done();
 	}
+	pthread_create(&faults, NULL, fault, &stop);
 	for (unsigned i = 0; i < LIVES; i++) {
 		pthread_t thread[THREADS];
 
@@ -69,9 +84,12 @@ int main(void)
 		for (unsigned t = 0; t < THREADS; t++)
 			pthread_join(thread[t], NULL);
 	}
+	lab_store(&stop, 1);
+	pthread_join(faults, NULL);
 	tap_ok(wrong == 0, "every call that was served was served rightly");
 	tap_note("%u served, %u without a slot", served, turned_away);
 	tap_ok(served > 0, "some were served");
+	tap_ok(lab_fault_count(pool[0], LAB_FAULT_ALLOC) > 0, "some failed on purpose");
 	for (unsigned i = 0; i < 2; i++) {
 		lab_pool_stats(pool[i], &stats);
 		tap_ok(stats.free == 1024 && stats.lcores == 0 && stats.dropped == 0,

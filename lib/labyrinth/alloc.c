@@ -238,7 +238,7 @@ int lab_free_slow(struct lab_pool *pool, void *frame)
 void *labyrinth_void_alloc_page_gfp_atomic_exclusive(struct lab_pool *pool)
 {
 	const lab_gfp_t gfp = LAB_GFP_ATOMIC | LAB_GFP_EXCLUSIVE;
-	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
+	struct lab_cache *c = lab_shown_cache(pool);
 	void *frame;
 
 	if (lab_unlikely(lab_load(&c->word) % (LAB_LEN_MASK + 1) == 0))

@@ -16,7 +16,6 @@
 #include "arena.h"
 #include "error.h"
 #include "fault.h"
-#include "fault.h"
 #include "hugepage.h"
 #include "numa_node.h"
 

@@ -91,7 +91,8 @@ static void on_thread_end(void *unused)
 	pthread_mutex_lock(&lock);
 	for (unsigned id = 0; id < LAB_MAX_POOLS; id++) {
 		struct lab_cache *cache =
-			pool_of_id[id] ? real(pool_of_id[id], lab_load(&lab_tls_cache[id])) : NULL;
+			pool_of_id[id] ? real(pool_of_id[id], lab_shown_cache(pool_of_id[id]))
+				       : NULL;
 
 		if (cache)
 			release(pool_of_id[id], cache);
@@ -247,7 +248,7 @@ static struct lab_cache *claim(struct lab_pool *pool)
 
 struct lab_cache *lab_lcore_self(struct lab_pool *pool)
 {
-	struct lab_cache *cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
+	struct lab_cache *cache = real(pool, lab_shown_cache(pool));
 
 	return lab_likely(cache != NULL) ? cache : claim(pool);
 }
@@ -272,7 +273,7 @@ int lab_lcore_unregister(struct lab_pool *pool)
 
 	if (!pool)
 		return lab_fail(EINVAL, "lab_lcore_unregister() needs a pool; NULL was passed");
-	cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
+	cache = real(pool, lab_shown_cache(pool));
 	if (!cache)
 		return lab_fail(ENOENT, "this thread has no lcore in pool '%s'", pool->priv->name);
 	release(pool, cache);
@@ -281,7 +282,7 @@ int lab_lcore_unregister(struct lab_pool *pool)
 
 void lab_lcore_drain(struct lab_pool *pool)
 {
-	struct lab_cache *cache = real(pool, lab_load(&lab_tls_cache[pool->id]));
+	struct lab_cache *cache = real(pool, lab_shown_cache(pool));
 
 	if (cache)
 		lab_cache_drain(pool, cache);

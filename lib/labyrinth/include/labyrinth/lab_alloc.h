@@ -81,7 +81,7 @@ unsigned lab_alloc_burst(struct lab_pool *pool, void **frames, unsigned n, lab_g
  */
 static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
 {
-	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
+	struct lab_cache *c = lab_shown_cache(pool);
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 	void *frame;
 
@@ -121,7 +121,7 @@ static inline void *lab_alloc(struct lab_pool *pool, lab_gfp_t gfp)
  */
 static inline int lab_free(struct lab_pool *pool, void *frame)
 {
-	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
+	struct lab_cache *c = lab_shown_cache(pool);
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 
 	if (lab_unlikely(len >= c->loose_max))
@@ -158,7 +158,7 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
  */
 static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned n, lab_gfp_t gfp)
 {
-	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
+	struct lab_cache *c = lab_shown_cache(pool);
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 
 	if (lab_unlikely(lab_gfp_contradicts(gfp)))
@@ -189,7 +189,7 @@ static inline int lab_alloc_bulk(struct lab_pool *pool, void **frames, unsigned 
  */
 static inline int lab_free_bulk(struct lab_pool *pool, void *const *frames, unsigned n)
 {
-	struct lab_cache *c = lab_load(&lab_tls_cache[pool->id]);
+	struct lab_cache *c = lab_shown_cache(pool);
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 
 	if (pool->table)

@@ -149,11 +149,39 @@ struct lab_pool {
  * lab_tls_cache - the calling thread's cache in each pool of this process. A thread without one
  * finds an empty cache there that nothing fits into, so that every fast path falls through to the
  * slow one, which registers the thread. While allocations are to fail on purpose (lab_fault.h) it
- * finds another such one, which only says what lcore it has. That may change at any time, and so
- * the pointer is read as a relaxed atomic: a plain move; either cache is the thread's own.
+ * finds another such one, which only says what lcore it has. That may change at any time: read it
+ * by lab_shown_cache().
  */
 extern __thread struct lab_cache *lab_tls_cache[LAB_MAX_POOLS]
 	__attribute__((tls_model("initial-exec")));
+
+#if defined(__SANITIZE_THREAD__)
+#define LAB_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LAB_UNDER_TSAN 1
+#endif
+#endif
+
+/**
+ * lab_shown_cache() - the calling thread's pointer, read once.
+ *
+ * Another thread may exchange it meanwhile, and either value is good; but not one for one access
+ * and another for the next. The empty statement keeps the compiler from reading it again. A relaxed
+ * atomic would say the same, and gcc makes two instructions of one for it, where the variable is
+ * thread-local: only ThreadSanitizer gets that.
+ */
+static inline struct lab_cache *lab_shown_cache(const struct lab_pool *pool)
+{
+#ifdef LAB_UNDER_TSAN
+	return __atomic_load_n(&lab_tls_cache[pool->id], __ATOMIC_RELAXED);
+#else
+	struct lab_cache *c = lab_tls_cache[pool->id];
+
+	__asm__("" : "+r"(c));
+	return c;
+#endif
+}
 
 #define lab_likely(x)   __builtin_expect(!!(x), 1)
 #define lab_unlikely(x) __builtin_expect(!!(x), 0)

@@ -64,8 +64,7 @@ void lab_lcore_set_namer(void (*namer)(char name[16]));
 /** lab_lcore_id() - the calling thread's lcore in @pool, 1..LAB_MAX_LCORES; 0 if it has none. */
 static inline unsigned lab_lcore_id(const struct lab_pool *pool)
 {
-	/* Relaxed: see lab_layout.h. */
-	return __atomic_load_n(&lab_tls_cache[pool->id], __ATOMIC_RELAXED)->lcore;
+	return lab_shown_cache(pool)->lcore;
 }
 
 #ifdef __cplusplus

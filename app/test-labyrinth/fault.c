@@ -65,7 +65,7 @@ Test(fault, the_nth_call_fails_once)
 {
 	FOR_EACH_KIND(i)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, kinds[i]);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, kinds[i]);
 
 		cr_assert_str_eq(tries(pool, 4), "....");
 		set(pool, LAB_FAULT_ALLOC, 3, 0);
@@ -83,7 +83,7 @@ Test(fault, every_so_many_th_call_fails)
 {
 	FOR_EACH_KIND(i)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, kinds[i]);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, kinds[i]);
 
 		set(pool, LAB_FAULT_ALLOC, 0, 3);
 		cr_assert_str_eq(tries(pool, 8), "..X..X..");
@@ -101,7 +101,7 @@ Test(fault, an_allocation_that_fails_looks_like_exhaustion)
 {
 	FOR_EACH_KIND(i)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, kinds[i]);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, kinds[i]);
 		void *frame[64];
 		uint64_t before;
 
@@ -128,7 +128,7 @@ Test(fault, an_allocation_that_fails_looks_like_exhaustion)
 
 Test(fault, the_namesake_fails_too)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	void *frame = labyrinth_void_alloc_page_gfp_atomic_exclusive(pool);
 
 	cr_assert_not_null(frame);
@@ -146,7 +146,7 @@ Test(fault, all_else_goes_on_meanwhile)
 {
 	FOR_BOTH_MODES(flags)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, flags);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, flags);
 		int lcore = lab_lcore_register(pool, "me"), device;
 		struct lab_lcore_stats stats;
 		void *frame[64];
@@ -183,6 +183,7 @@ Test(fault, a_sampled_pool_goes_on_too)
 	struct lab_pool_config config = {.name = "sampled",
 					 .frames = FRAMES,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .sample = 1,
 					 .flags = LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);
@@ -202,7 +203,7 @@ Test(fault, a_sampled_pool_goes_on_too)
 
 Test(fault, a_pool_fails_and_another_does_not)
 {
-	struct lab_pool *a = small_pool(FRAMES, 0), *b = small_pool(FRAMES, 0);
+	struct lab_pool *a = pool_without_reserve(FRAMES, 0), *b = pool_without_reserve(FRAMES, 0);
 
 	set(a, LAB_FAULT_ALLOC, 0, 1);
 	cr_assert_str_eq(tries(a, 3), "XXX");
@@ -217,7 +218,7 @@ Test(fault, a_refill_fails)
 {
 	FOR_EACH_KIND(i)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, kinds[i]);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, kinds[i]);
 		void *frame[FRAMES];
 		unsigned got = 0;
 
@@ -252,7 +253,7 @@ static void refused(struct lab_pool *pool, int point, const char *word)
 
 Test(fault, what_there_is_not_is_refused)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 
 	refused(pool, LAB_FAULT_POINTS, "no point");
 	refused(pool, -1, "no point");
@@ -274,7 +275,7 @@ static void child_sets(void *pool)
 
 Test(fault, a_child_of_fork_sets_nothing)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 
 	cr_assert_str_eq(tries(pool, 1), ".");
 	set(pool, LAB_FAULT_ALLOC, 5, 0);
@@ -290,6 +291,7 @@ static struct lab_pool *named(const char *name)
 	const struct lab_pool_config config = {.name = name,
 					       .frames = FRAMES,
 					       .page_size = LAB_PAGE_4K,
+					       .reserve = LAB_NONE,
 					       .flags = LAB_POOL_FALLBACK};
 
 	return lab_pool_create(&config);
@@ -408,7 +410,7 @@ Test(fault, it_is_ordered_while_threads_work)
 {
 	FOR_BOTH_MODES(flags)
 	{
-		struct beside b = {.pool = small_pool(FRAMES, flags)};
+		struct beside b = {.pool = pool_without_reserve(FRAMES, flags)};
 		pthread_t thread[THREADS];
 
 		for (unsigned round = 0; round < 10; round++) {

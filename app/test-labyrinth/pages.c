@@ -32,7 +32,7 @@ static void valid(const struct lab_pool *pool)
 
 Test(pages, every_order)
 {
-	struct lab_pool *pool = small_pool(MANY, 0);
+	struct lab_pool *pool = pool_without_reserve(MANY, 0);
 	char *run;
 
 	cr_assert_eq(lab_pages_max_order(pool), 9);
@@ -58,7 +58,7 @@ Test(pages, every_order)
 Test(pages, all_there_are_and_no_more)
 {
 	for (unsigned order = 0; order <= 9; order += 3) {
-		struct lab_pool *pool = small_pool(2048, 0);
+		struct lab_pool *pool = pool_without_reserve(2048, 0);
 		unsigned n = 2048u >> order;
 		static void *run[2048];
 
@@ -81,7 +81,7 @@ Test(pages, all_there_are_and_no_more)
  */
 Test(pages, fragments)
 {
-	struct lab_pool *pool = small_pool(2048, 0);
+	struct lab_pool *pool = pool_without_reserve(2048, 0);
 	static void *frame[2048];
 	void *run;
 
@@ -117,7 +117,7 @@ Test(pages, fragments)
 /* Small ones leave whole hugepages whole, and within one the larger runs. */
 Test(pages, small_ones_share_a_hugepage)
 {
-	struct lab_pool *pool = small_pool(MANY, 0);
+	struct lab_pool *pool = pool_without_reserve(MANY, 0);
 	uint8_t touched[MANY / 512] = {0};
 	unsigned pages = 0;
 	void *run[300];
@@ -138,7 +138,7 @@ Test(pages, small_ones_share_a_hugepage)
 /* Frames that travel as bundles are found as well. */
 Test(pages, out_of_bundles)
 {
-	struct lab_pool *pool = small_pool(2048, 0);
+	struct lab_pool *pool = pool_without_reserve(2048, 0);
 	void *run[4];
 
 	cr_assert_gt(scatter(pool), 1024);
@@ -161,7 +161,7 @@ static void expect(int64_t got, int err, const char *part)
 
 Test(pages, wrong_calls)
 {
-	struct lab_pool *pool = small_pool(2048, 0), *other = small_pool(64, 0);
+	struct lab_pool *pool = pool_without_reserve(2048, 0), *other = pool_without_reserve(64, 0);
 	char *run = lab_alloc_pages(pool, 4, 0);
 
 	cr_assert_not_null(run);
@@ -202,7 +202,7 @@ Test(pages, not_of_every_pool)
 {
 	struct lab_pool_config numbers = {
 		.name = "numbers", .frames = 512, .flags = LAB_POOL_NUMBERS | LAB_POOL_FALLBACK};
-	struct lab_pool *pool = small_pool(512, LAB_POOL_UNPROTECTED);
+	struct lab_pool *pool = pool_without_reserve(512, LAB_POOL_UNPROTECTED);
 	void *frame = lab_alloc(pool, 0);
 
 	cr_assert_null(lab_alloc_pages(pool, 0, 0));
@@ -220,7 +220,7 @@ Test(pages, not_of_every_pool)
 
 Test(pages, without_caches)
 {
-	struct lab_pool *pool = small_pool(2048, LAB_POOL_EXACT);
+	struct lab_pool *pool = pool_without_reserve(2048, LAB_POOL_EXACT);
 	void *run[4], *one;
 
 	one = lab_alloc(pool, 0);
@@ -241,7 +241,8 @@ Test(pages, without_caches)
 
 Test(pages, are_neighbours_physically)
 {
-	struct lab_pool_config config = {.name = "huge", .frames = 1024, .page_size = LAB_PAGE_2M};
+	struct lab_pool_config config = {
+		.name = "huge", .frames = 1024, .page_size = LAB_PAGE_2M, .reserve = LAB_NONE};
 	struct lab_pool *pool;
 
 	skip_without_hugepages(LAB_PAGE_2M, 2);
@@ -297,7 +298,7 @@ static void *taker(void *arg)
 Test(pages, beside_threads_that_work)
 {
 	static struct random_user user[2];
-	struct crowd crowd = {.pool = small_pool(4096, 0), .steps = 40000};
+	struct crowd crowd = {.pool = pool_without_reserve(4096, 0), .steps = 40000};
 	pthread_t thread[2];
 	void *wrong;
 
@@ -328,6 +329,7 @@ Test(pages, of_the_dead_come_back, .init = shared_begin)
 	struct lab_pool_config config = {.name = "shared",
 					 .frames = 1024,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .lcores = 2,
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);

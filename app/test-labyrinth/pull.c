@@ -31,6 +31,7 @@ static struct lab_pool *pool_with(uint32_t frames, uint32_t cache_frames, uint32
 	struct lab_pool_config config = {.name = "test",
 					 .frames = frames,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .cache_frames = cache_frames,
 					 .flags = flags | LAB_POOL_FALLBACK};
 
@@ -228,6 +229,7 @@ Test(pull, without_caches)
 	struct lab_pool_config config = {.name = "test",
 					 .frames = FRAMES,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .flags = LAB_POOL_EXACT | LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);
 

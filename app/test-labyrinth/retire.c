@@ -40,7 +40,7 @@ Test(retire, a_held_frame)
 {
 	FOR_BOTH_MODES(unused)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, unused ? LAB_POOL_EXACT : 0);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, unused ? LAB_POOL_EXACT : 0);
 		void *frame = lab_alloc(pool, 0);
 
 		cr_assert_eq(lab_frame_retire(pool, frame), 1);
@@ -58,7 +58,7 @@ Test(retire, a_free_frame)
 {
 	FOR_BOTH_MODES(unused)
 	{
-		struct lab_pool *pool = small_pool(FRAMES, unused ? LAB_POOL_EXACT : 0);
+		struct lab_pool *pool = pool_without_reserve(FRAMES, unused ? LAB_POOL_EXACT : 0);
 
 		for (uint32_t i = 0; i < FRAMES; i += 100)
 			cr_assert_eq(lab_frame_retire(pool, lab_frame_at(pool, i)), 1);
@@ -72,7 +72,7 @@ Test(retire, a_free_frame)
 /* In the caller's own cache, too. */
 Test(retire, a_cached_frame)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	void *frame = lab_alloc(pool, 0);
 
 	cr_assert_eq(lab_free(pool, frame), 0);
@@ -83,7 +83,7 @@ Test(retire, a_cached_frame)
 
 Test(retire, frames_of_bundles)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	void *frame[64];
 	unsigned n = 0;
 
@@ -117,6 +117,7 @@ Test(retire, a_sampled_frame)
 	struct lab_pool_config config = {.name = "sampled",
 					 .frames = FRAMES,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .sample = 1,
 					 .flags = LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);
@@ -131,7 +132,7 @@ Test(retire, a_sampled_frame)
 
 Test(retire, a_lent_frame_when_it_is_back)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	int device = lab_device_register(pool, "nic");
 	void *frame[2];
 
@@ -176,7 +177,7 @@ static void *keeps_two(void *arg)
 
 Test(retire, what_another_thread_has)
 {
-	struct lab_pool *pool = small_pool(FRAMES, LAB_POOL_BOUND);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, LAB_POOL_BOUND);
 	pthread_t thread;
 
 	pthread_create(&thread, NULL, keeps_two, pool);
@@ -211,7 +212,8 @@ static siginfo_t failure(void *at, int code, short lsb)
 
 Test(retire, by_the_signal)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0), *other = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0),
+			*other = pool_without_reserve(FRAMES, 0);
 	void *held = lab_alloc(pool, 0);
 	char *third = lab_frame_at(pool, 1000);
 	siginfo_t info = failure(third + 5, BUS_MCEERR_AO, 12);
@@ -246,7 +248,7 @@ Test(retire, by_the_signal)
 
 Test(retire, other_signals_are_not_its_business)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	siginfo_t info = failure(pool->base, BUS_ADRERR, 12);
 
 	cr_assert_eq(lab_memory_failure(NULL), 0);
@@ -264,7 +266,8 @@ Test(retire, other_signals_are_not_its_business)
 
 Test(retire, a_hugepage)
 {
-	struct lab_pool_config config = {.name = "huge", .frames = 1024, .page_size = LAB_PAGE_2M};
+	struct lab_pool_config config = {
+		.name = "huge", .frames = 1024, .page_size = LAB_PAGE_2M, .reserve = LAB_NONE};
 	struct lab_pool *pool;
 	void *held[8];
 
@@ -283,7 +286,7 @@ Test(retire, a_hugepage)
 
 Test(retire, a_segment_of_ordinary_pages_is_a_page)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 
 	cr_assert_eq(lab_segment_retire(pool, pool->base + 12345), 1);
 	cr_assert_eq(pool->state[3], LAB_STATE_RETIRED);
@@ -297,8 +300,10 @@ Test(retire, wrong_calls)
 {
 	struct lab_pool_config numbers = {
 		.name = "numbers", .frames = 512, .flags = LAB_POOL_NUMBERS | LAB_POOL_FALLBACK};
-	struct lab_pool *pool = small_pool(FRAMES, 0), *other = small_pool(64, 0);
-	struct lab_pool *bare = small_pool(64, LAB_POOL_UNPROTECTED), *count = pool_of(&numbers);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0),
+			*other = pool_without_reserve(64, 0);
+	struct lab_pool *bare = pool_without_reserve(64, LAB_POOL_UNPROTECTED),
+			*count = pool_of(&numbers);
 
 	refused(lab_frame_retire(NULL, pool->base), EINVAL, "needs a pool");
 	refused(lab_segment_retire(NULL, pool->base), EINVAL, "needs a pool");
@@ -340,6 +345,7 @@ Test(retire, of_another_process, .init = shared_begin)
 	struct lab_pool_config config = {.name = "shared",
 					 .frames = FRAMES,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .lcores = 2,
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);
@@ -380,6 +386,7 @@ Test(retire, the_reaper_counts_again, .init = shared_begin)
 	struct lab_pool_config config = {.name = "shared",
 					 .frames = FRAMES,
 					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
 					 .lcores = 2,
 					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
 	struct lab_pool *pool = pool_of(&config);
@@ -411,7 +418,7 @@ static void child(void *arg)
 
 Test(retire, not_in_a_child)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 
 	in_child(child, pool);
 	end_whole(pool);
@@ -443,7 +450,7 @@ static void *works(void *arg)
 
 Test(retire, beside_threads_that_work)
 {
-	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct lab_pool *pool = pool_without_reserve(FRAMES, 0);
 	pthread_t thread[3];
 	void *wrong;
 

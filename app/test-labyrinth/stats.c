@@ -53,7 +53,8 @@ Test(stats, a_new_pool)
 	FOR_BOTH_MODES(flags)
 	{
 		struct lab_pool *pool = small_pool(FRAMES, flags);
-		struct lab_pool_stats stats, expected = {.total = FRAMES, .free = FRAMES, .reserved = RESERVE};
+		struct lab_pool_stats stats,
+			expected = {.total = FRAMES, .free = FRAMES, .reserved = RESERVE};
 
 		memset(&stats, 0x11, sizeof(stats));
 		lab_pool_stats(pool, &stats);

@@ -77,6 +77,18 @@ static inline struct lab_pool *small_pool(uint64_t frames, uint32_t flags)
 	return pool_of(&config);
 }
 
+/* The same, with all of it for everybody. */
+static inline struct lab_pool *pool_without_reserve(uint64_t frames, uint32_t flags)
+{
+	struct lab_pool_config config = {.name = "test",
+					 .frames = frames,
+					 .page_size = LAB_PAGE_4K,
+					 .reserve = LAB_NONE,
+					 .flags = flags | LAB_POOL_FALLBACK};
+
+	return pool_of(&config);
+}
+
 static inline void skip_without_hugepages(size_t size, int64_t pages)
 {
 	int64_t have = lab_hugepage_free(size, LAB_NODE_ANY);

@@ -206,7 +206,8 @@ static int map_segments(struct lab_arena *a, const struct lab_arena_request *r)
 	}
 	if (lab_fault_create() || mmap(a->base, r->bytes, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) {
-		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r) : lab_arena_fail_short(r, errno);
+		err = r->page_size == LAB_PAGE_4K ? fail_ordinary(r)
+						  : lab_arena_fail_short(r, errno);
 		close(fd);
 		goto unmap;
 	}

@@ -130,7 +130,9 @@ static int add_unit(struct lab_pool_priv *priv, struct lab_cache *c, const struc
 {
 	struct lab_breath *b = priv->breath;
 	size_t at = (size_t)unit * unit_bytes(b);
-	int err = lab_segment_add(&priv->arena, &b->request, at);
+	int err = lab_fault_hit(priv, LAB_FAULT_GROW)
+			  ? lab_fail(ENOMEM, "pool '%s' cannot grow: injected", priv->name)
+			  : lab_segment_add(&priv->arena, &b->request, at);
 
 	if (err)
 		return err;

@@ -240,7 +240,7 @@ struct lab_pool_priv {
 	/* Of a pool that breathes: a unit more, at once. Return: frames, 0, or -errno. */
 	int64_t (*grow)(struct lab_pool_priv *priv);
 	struct lab_breath *breath; /* of a pool that breathes */
-	struct lab_faults faults; /* what is to fail on purpose, in this process */
+	struct lab_faults faults;  /* what is to fail on purpose, in this process */
 	char name[LAB_NAME_MAX];
 	char dir[LAB_PATH_MAX]; /* of a shared pool: the run-time directory when it was entered */
 	char fallback[LAB_ERROR_TEXT_MAX + 128];

@@ -25,6 +25,7 @@
 #include "pool.h"
 #include "pull.h"
 #include "refusal.h"
+#include "reserve.h"
 #include "share/keeper.h"
 #include "share/life.h"
 
@@ -81,7 +82,7 @@ static int is_doomed(const void *arg, uint32_t frame)
 	return lab_doom_is(arg, frame);
 }
 
-/* All that are marked, and in the depot. */
+/* All that are marked, and in the depot or the reserve. */
 static void capture(struct lab_pool *pool, struct lab_cache *c)
 {
 	void *frames[AT_ONCE];
@@ -89,6 +90,7 @@ static void capture(struct lab_pool *pool, struct lab_cache *c)
 
 	while (got == AT_ONCE) {
 		got = lab_pull(pool, c, is_doomed, pool, frames, AT_ONCE);
+		got += lab_reserve_pull(pool, c, is_doomed, pool, frames + got, AT_ONCE - got);
 		for (uint32_t i = 0; i < got; i++) {
 			uint32_t frame = lab_frame_index(pool, frames[i]);
 

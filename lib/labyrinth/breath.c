@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Units come, and go. Under the pool's lock of this, which no data path takes.
+ * Units come, and go.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_frame.h>
-#include <labyrinth/lab_keeper.h>
 
-#include "breath.h"
+#include "breath_inside.h"
 #include "bundle.h"
 #include "cache.h"
 #include "error.h"
@@ -26,80 +19,13 @@
 #include "reserve.h"
 #include "segment.h"
 #include "tables.h"
-#include "watermark.h"
 
-/* How soon the keeper looks again: near a watermark, and elsewhere. */
-#define SOON_MS  1
-#define LATER_MS 10
-/* Units that one round adds or removes at most: so it does not hold many frames at a time. */
-#define AT_ONCE 8u
 /* After the machine had no memory: how long nobody asks it again. */
 #define RETRY_NS 1000000000ull
 /* How often lcores are asked for what lies in their caches. */
 #define RECALL_NS 50000000ull
 /* And how often frames of hugepages that few use are set apart. */
 #define SORT_NS 50000000ull
-
-/* lab_breath.there: a unit has memory; it is to go; its frames are set apart. */
-enum { ABSENT, PRESENT, GOING, SPARSE };
-
-/* Of a unit: what its frames are. */
-struct tally {
-	uint32_t depot; /* in the depot, or in the reserve */
-	uint32_t free;  /* by their bytes, wherever they are */
-	uint32_t retired;
-};
-
-/**
- * struct lab_breath - @lock guards all of it. @request: of a unit. @shift: log2 of its frames.
- * @there: by unit. @frames: room for AT_ONCE units' frames.
- */
-struct lab_breath {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	pthread_t thread;
-	int has_thread, ready, stop;
-	struct lab_arena_request request;
-	unsigned shift;
-	uint32_t units;
-	uint32_t rate;
-	uint8_t *there;
-	struct tally *tally;
-	void **frames;
-	uint64_t next, retry, recalled, sorted; /* not before: by the rate; after a failure; ... */
-	struct lab_keeper_stats stats;
-};
-
-/* Release to publish, acquire to use: set once. */
-static const struct lab_mapper *mapper_of_all;
-
-void lab_breath_set_mapper(const struct lab_mapper *mapper)
-{
-	__atomic_store_n(&mapper_of_all, mapper, __ATOMIC_RELEASE);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static uint32_t unit_frames(const struct lab_breath *b)
-{
-	return 1u << b->shift;
-}
-
-static size_t unit_bytes(const struct lab_breath *b)
-{
-	return (size_t)LAB_FRAME_SIZE << b->shift;
-}
-
-static uint64_t present(const struct lab_pool_priv *priv)
-{
-	return priv->pool.frames - lab_load(&priv->shared->absent);
-}
 
 /* ---- more ---- */
 
@@ -154,13 +80,12 @@ static int add_unit(struct lab_pool_priv *priv, struct lab_cache *c, const struc
 static int64_t failed(struct lab_breath *b, int err)
 {
 	b->stats.failed++;
-	b->retry = now_ns() + RETRY_NS;
+	b->retry = lab_breath_now() + RETRY_NS;
 	snprintf(b->stats.why, sizeof(b->stats.why), "%s", lab_error_text());
 	return err;
 }
 
-/* Up to @n units more, the lowest. Return: how many; or -errno if there is not one. */
-static int64_t grow(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n)
+int64_t lab_breath_grow(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n)
 {
 	struct lab_breath *b = priv->breath;
 	struct lab_cache *c = lab_lcore_self(&priv->pool);
@@ -190,7 +115,7 @@ static void count_depot(void *arg, uint32_t frame)
 	b->tally[frame >> b->shift].depot++;
 }
 
-static void count_all(struct lab_pool_priv *priv)
+void lab_breath_count(struct lab_pool_priv *priv)
 {
 	struct lab_breath *b = priv->breath;
 	const struct lab_depot *reserve = &priv->reserve;
@@ -281,7 +206,7 @@ static int64_t let_go(struct lab_pool_priv *priv, const struct lab_mapper *m, st
 static void recall(struct lab_pool_priv *priv)
 {
 	struct lab_breath *b = priv->breath;
-	uint64_t now = now_ns();
+	uint64_t now = lab_breath_now();
 
 	for (uint32_t unit = 0; unit < b->units && now >= b->recalled; unit++) {
 		if (b->there[unit] && b->tally[unit].free >= unit_frames(b) &&
@@ -320,7 +245,7 @@ static uint32_t emptiest(const struct lab_breath *b)
 static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t n)
 {
 	struct lab_breath *b = priv->breath;
-	uint64_t now = now_ns();
+	uint64_t now = lab_breath_now();
 	uint32_t got, unit;
 
 	if (now < b->sorted)
@@ -339,8 +264,7 @@ static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t n)
 		b->there[unit] = b->there[unit] == SPARSE ? PRESENT : b->there[unit];
 }
 
-/* Up to @n units less. Return: how many; or -errno. */
-static int64_t shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n)
+int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n)
 {
 	struct lab_breath *b = priv->breath;
 	struct lab_cache *c = lab_lcore_self(&priv->pool);
@@ -348,7 +272,7 @@ static int64_t shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, ui
 
 	if (!c)
 		return -errno;
-	count_all(priv);
+	lab_breath_count(priv);
 	if (choose(b, n) == 0) {
 		recall(priv);
 		sort(priv, c, n);
@@ -357,281 +281,4 @@ static int64_t shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, ui
 	got = lab_pull(&priv->pool, c, is_going, b, b->frames, most);
 	got += lab_reserve_pull(&priv->pool, c, is_going, b, b->frames + got, most - got);
 	return let_go(priv, m, c, got);
-}
-
-/* ---- when ---- */
-
-/* How many units the rate allows now, at most @n. */
-static uint64_t allowed(struct lab_breath *b, uint64_t n)
-{
-	uint64_t now = now_ns(), each;
-
-	if (n > AT_ONCE)
-		n = AT_ONCE;
-	if (!b->rate || !n)
-		return n;
-	if (now < b->next)
-		return 0;
-	each = unit_bytes(b) * 1000 / b->rate * 1000 / 1048576 * 1000;
-	b->next = now + each;
-	return 1;
-}
-
-static int64_t round_of(struct lab_pool_priv *priv, const struct lab_mapper *m)
-{
-	const struct lab_head *head = &priv->shared->head;
-	struct lab_breath *b = priv->breath;
-	uint64_t free = lab_watermark_free(&priv->pool), have = present(priv), n;
-
-	if (free < head->low && have < priv->pool.frames && now_ns() >= b->retry) {
-		/* To the middle between the marks. */
-		n = ((head->low + head->high) / 2 - free + unit_frames(b) - 1) >> b->shift;
-		n = allowed(b, n);
-		return n ? grow(priv, m, n) : 0;
-	}
-	if (free > head->high && have > head->least) {
-		n = (free - head->high) >> b->shift;
-		if (n > (have - head->least) >> b->shift)
-			n = (have - head->least) >> b->shift;
-		n = allowed(b, n);
-		return n ? shrink(priv, m, n) : 0;
-	}
-	return 0;
-}
-
-static const struct lab_mapper *enter(struct lab_breath *b)
-{
-	const struct lab_mapper *m = __atomic_load_n(&mapper_of_all, __ATOMIC_ACQUIRE);
-
-	if (m)
-		m->lock();
-	pthread_mutex_lock(&b->lock);
-	return m;
-}
-
-static void leave(struct lab_breath *b, const struct lab_mapper *m)
-{
-	pthread_mutex_unlock(&b->lock);
-	if (m)
-		m->unlock();
-}
-
-int lab_pool_breathes(const struct lab_pool *pool)
-{
-	return pool->priv->breath != NULL;
-}
-
-int64_t lab_keeper_step(struct lab_pool *pool)
-{
-	const struct lab_mapper *m;
-	struct lab_pool_priv *priv;
-	int64_t n;
-
-	if (!pool)
-		return lab_fail(EINVAL, "lab_keeper_step() needs a pool; NULL was passed");
-	priv = pool->priv;
-	if (!priv->breath)
-		return lab_fail(ENOTSUP,
-				"pool '%s' keeps its size: it was made without min_frames and "
-				"max_frames",
-				priv->name);
-	m = enter(priv->breath);
-	n = round_of(priv, m);
-	leave(priv->breath, m);
-	return n;
-}
-
-/* For a LAB_GFP_KERNEL caller: one unit now, whatever the rate. */
-static int64_t grow_at_once(struct lab_pool_priv *priv)
-{
-	const struct lab_mapper *m = enter(priv->breath);
-	int64_t n = now_ns() < priv->breath->retry ? 0 : grow(priv, m, 1);
-
-	leave(priv->breath, m);
-	return n;
-}
-
-/* ---- the thread ---- */
-
-static void *keep(void *arg)
-{
-	struct lab_pool_priv *priv = arg;
-	struct lab_breath *b = priv->breath;
-	int64_t did = 0;
-
-	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
-		uint64_t free = lab_watermark_free(&priv->pool);
-		int soon = did > 0 ||
-			   (free < priv->shared->head.high && present(priv) < priv->pool.frames);
-		struct timespec until;
-
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += (soon ? SOON_MS : LATER_MS) * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_mutex_lock(&b->lock);
-		if (!b->stop)
-			pthread_cond_timedwait(&b->wake, &b->lock, &until);
-		pthread_mutex_unlock(&b->lock);
-		did = lab_keeper_step(&priv->pool);
-		did = did < 0 ? 0 : did;
-	}
-	return NULL;
-}
-
-static void *begin(void *arg)
-{
-	struct lab_pool_priv *priv = arg;
-
-	lab_lcore_register(&priv->pool, "keeper");
-	pthread_mutex_lock(&priv->breath->lock);
-	priv->breath->ready = 1;
-	pthread_cond_signal(&priv->breath->wake);
-	pthread_mutex_unlock(&priv->breath->lock);
-	return keep(arg);
-}
-
-/* The program's signals are for its own threads. */
-static int start_thread(struct lab_pool_priv *priv)
-{
-	struct lab_breath *b = priv->breath;
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&b->thread, NULL, begin, priv);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err)
-		return lab_fail(err, "pool '%s' cannot have its keeper's thread (%s)", priv->name,
-				strerror(err));
-	b->has_thread = 1;
-	/* It has its lcore before the program's threads take all of them. */
-	pthread_mutex_lock(&b->lock);
-	while (!b->ready)
-		pthread_cond_wait(&b->wake, &b->lock);
-	pthread_mutex_unlock(&b->lock);
-	pthread_setname_np(b->thread, "lab-keeper");
-	return 0;
-}
-
-static void discard(struct lab_breath *b)
-{
-	if (!b)
-		return;
-	free(b->there);
-	free(b->tally);
-	free(b->frames);
-	free(b);
-}
-
-int lab_breath_start(struct lab_pool_priv *priv, const struct lab_arena_request *request,
-		     uint32_t rate)
-{
-	struct lab_breath *b = calloc(1, sizeof(*b));
-	size_t unit = request->page_size < LAB_PAGE_2M ? LAB_PAGE_2M : request->page_size;
-	pthread_condattr_t attr;
-	int err;
-
-	if (b) {
-		b->shift = (unsigned)__builtin_ctzll(unit) - LAB_FRAME_SHIFT;
-		b->units = (uint32_t)(priv->pool.frames >> b->shift);
-		b->there = calloc(b->units, 1);
-		b->tally = calloc(b->units, sizeof(*b->tally));
-		b->frames = calloc((size_t)AT_ONCE << b->shift, sizeof(*b->frames));
-	}
-	if (!b || !b->there || !b->tally || !b->frames) {
-		discard(b);
-		return lab_fail(ENOMEM, "no memory for the keeper of pool '%s'", priv->name);
-	}
-	b->request = *request;
-	b->request.owner = priv->name;
-	b->request.bytes = unit;
-	b->rate = rate;
-	memset(b->there, PRESENT, priv->shared->head.began >> b->shift);
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	priv->breath = b;
-	priv->grow = grow_at_once;
-	err = priv->flags & LAB_POOL_STEPPED ? 0 : start_thread(priv);
-	if (err)
-		lab_breath_stop(priv);
-	return err;
-}
-
-void lab_breath_stop(struct lab_pool_priv *priv)
-{
-	struct lab_breath *b = priv->breath;
-
-	if (!b)
-		return;
-	if (b->has_thread) {
-		pthread_mutex_lock(&b->lock);
-		__atomic_store_n(&b->stop, 1, __ATOMIC_RELAXED);
-		pthread_cond_signal(&b->wake);
-		pthread_mutex_unlock(&b->lock);
-		pthread_join(b->thread, NULL);
-	}
-	pthread_cond_destroy(&b->wake);
-	pthread_mutex_destroy(&b->lock);
-	priv->grow = NULL;
-	priv->breath = NULL;
-	discard(b);
-}
-
-/* ---- for others ---- */
-
-int lab_breath_each(struct lab_pool *pool, int (*each)(void *arg, size_t at, size_t bytes),
-		    void *arg)
-{
-	struct lab_breath *b = pool->priv->breath;
-	int err = 0;
-
-	if (!b)
-		return each(arg, 0, pool->bytes);
-	pthread_mutex_lock(&b->lock);
-	for (uint32_t unit = 0; unit < b->units && !err; unit++) {
-		if (b->there[unit])
-			err = each(arg, (size_t)unit * unit_bytes(b), unit_bytes(b));
-	}
-	pthread_mutex_unlock(&b->lock);
-	return err;
-}
-
-int lab_keeper_stats(struct lab_pool *pool, struct lab_keeper_stats *stats)
-{
-	const struct lab_mapper *m;
-	struct lab_breath *b;
-
-	if (!pool || !stats)
-		return lab_fail(EINVAL,
-				"lab_keeper_stats() needs a pool and a place for the statistics");
-	memset(stats, 0, sizeof(*stats));
-	b = pool->priv->breath;
-	if (!b)
-		return lab_fail(ENOTSUP, "pool '%s' keeps its size: it has no keeper's statistics",
-				pool->priv->name);
-	m = enter(b);
-	count_all(pool->priv);
-	*stats = b->stats;
-	for (uint32_t unit = 0; unit < b->units; unit++) {
-		const struct tally *t = &b->tally[unit];
-
-		if (!b->there[unit])
-			continue;
-		stats->hugepages++;
-		if (t->depot >= unit_frames(b))
-			stats->idle++;
-		else if (t->free >= unit_frames(b))
-			stats->cached++;
-		else if (t->free + t->retired >= unit_frames(b))
-			stats->retired++;
-		else
-			stats->in_use++;
-	}
-	leave(b, m);
-	return 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_keeper.h>
 #include <labyrinth/lab_lend.h>
 
 #include "domain.h"
@@ -19,6 +20,7 @@
 #include "fault.h"
 #include "frame_table.h"
 #include "lcore.h"
+#include "pieces.h"
 #include "pool.h"
 #include "run.h"
 #include "space.h"
@@ -91,6 +93,7 @@ struct lab_domain *lab_domain_create_on(const struct lab_domain_config *config,
 	d->mode = config->mode;
 	d->address_bits = config->address_bits;
 	d->fd = -1;
+	lab_pieces_begin();
 	lab_dma_lock();
 	err = d->ops->open(d);
 	if (!err) {
@@ -232,6 +235,13 @@ static int place(struct lab_domain_priv *d, struct lab_domain_map *map, const ch
 	err = lab_space_reserve(d, &map->at, lab_pool_page_size(pool), 0, what);
 	if (err || d->mode == LAB_DOMAIN_STRICT)
 		return err;
+	if (lab_pool_breathes(pool)) {
+		err = lab_pieces_map(d, map, what);
+		if (err)
+			lab_space_release(d, &map->at);
+		map->pieces = !err;
+		return err;
+	}
 	sharer = find_sharer(d, pool, map->at.access);
 	err = lab_space_map(d, &map->at, what, sharer, sharer ? sharer->map[pool->id].at.iova : 0,
 			    &map->shared, &pool->priv->faults);
@@ -245,7 +255,9 @@ static int place(struct lab_domain_priv *d, struct lab_domain_map *map, const ch
 
 static int displace(struct lab_domain_priv *d, struct lab_domain_map *map, const char *what)
 {
-	int err = map->mapped ? lab_space_unmap(d, &map->at, what) : 0;
+	int err = map->mapped   ? lab_space_unmap(d, &map->at, what)
+		  : map->pieces ? lab_pieces_unmap(d, map, what)
+				: 0;
 
 	if (err)
 		return err;
@@ -278,7 +290,7 @@ static int map_pool(struct lab_domain_priv *d, struct lab_pool *pool, unsigned a
 			pool->priv->name, d->name);
 	map->pool = pool;
 	map->at = (struct lab_mapping){.addr = pool->base, .bytes = pool->bytes, .access = access};
-	map->mapped = map->shared = 0;
+	map->mapped = map->pieces = map->shared = 0;
 	map->pin = 0;
 	pool_what(pool, what);
 	err = place(d, map, what);

@@ -112,6 +112,7 @@ struct lab_iommu_ops {
  * @at: where, and for what.
  * @delta: what lab_domain_pool.delta points to, where one entry translates the whole pool.
  * @mapped: 0 where frames are mapped one by one, or addresses are physical.
+ * @pieces: 1 where each hugepage is mapped by itself, because it may go (breath.h).
  * @pin: what pinned its pages, the same for all domains that share them; 0: nothing did.
  * @pin_access: what these pins serve: a page pinned for reading cannot be shared for writing.
  * @shared: its pages are counted in another domain.
@@ -121,6 +122,7 @@ struct lab_domain_map {
 	struct lab_mapping at;
 	uint64_t delta;
 	int mapped;
+	int pieces;
 	uint64_t pin;
 	unsigned pin_access;
 	int shared;

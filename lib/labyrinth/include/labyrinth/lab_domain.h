@@ -145,7 +145,8 @@ enum lab_domain_mode lab_domain_mode(const struct lab_domain *domain);
  * @access: of enum lab_dma_access.
  *
  * The whole pool becomes one range of IOVAs, aligned as its hugepages are, with one entry in the
- * IOMMU's accounts. In strict mode the range is set aside and nothing is mapped.
+ * IOMMU's accounts; or, of a pool that breathes, an entry for each hugepage: those that come are
+ * mapped before their first frame can be allocated, and unmapped before they go. In strict mode the range is set aside and nothing is mapped.
  *
  * Return: 0, or -errno with a sentence and nothing changed: -EINVAL, -EEXIST (it is mapped here
  * already), -ENODEV (no device is open in the domain yet), -ENOMEM (RLIMIT_MEMLOCK: the text says

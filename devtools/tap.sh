@@ -103,3 +103,20 @@ public_functions() {
 		sed -nE 's/^.*:NC \*\/ [^(]*\b(lab_\w+|labyrinth_\w+) \(.*/exported \1/p
 			s/^.*:NF \*\/ [^(]*\b(lab_\w+|labyrinth_\w+) \(.*/inline \1/p' | sort -u
 }
+
+# tap_of NAME LIMIT COMMAND...: the cases of a program that prints TAP, called NAME.
+tap_of() {
+	local name=$1 limit=$2 log status=0 line
+	log=$test_dir/log/$(basename "$0")-${1%% *}.log
+	shift 2
+	attended timeout "$limit" "$@" >"$log" 2>&1 || status=$?
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) ok "$name: ${line#ok * - }" ;;
+		"not ok "*) not_ok "$name: ${line#not ok * - }" ;;
+		"1..0 # SKIP"*) skip "$name" "${line#*# SKIP }" ;;
+		"# "*) say "$line" ;;
+		esac
+	done <"$log"
+	grep -q '^1\.\.' "$log" || not_ok "$name: it did not end (status $status)" "$log"
+}

@@ -25,7 +25,8 @@
 /* How often lcores are asked for what lies in their caches. */
 #define RECALL_NS 50000000ull
 /* And how often frames of hugepages that few use are set apart. */
-#define SORT_NS 50000000ull
+#define SORT_NS      20000000ull
+#define SORT_MOST_NS 1000000000ull
 
 /* ---- more ---- */
 
@@ -238,33 +239,52 @@ static uint32_t emptiest(const struct lab_breath *b)
 	return best;
 }
 
-/*
- * No hugepage is idle, and more are free than need be: what is free of those that fewest use goes
- * where it is taken last, so that the others fill up and these become idle as frames come back.
- */
-static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t n)
+/* Of units that few use: their free frames, as far as they are not set apart already. Return: 1 if
+ * there may be more. */
+static int set_apart(struct lab_pool_priv *priv, struct lab_cache *c)
 {
 	struct lab_breath *b = priv->breath;
-	uint64_t now = lab_breath_now();
-	uint32_t got, unit;
+	uint32_t most = AT_ONCE * unit_frames(b);
+	uint32_t got = lab_pull_ordinary(&priv->pool, c, is_sparse, b, b->frames, most);
 
-	if (now < b->sorted)
-		return;
-	b->sorted = now + SORT_NS;
-	for (; n-- && (unit = emptiest(b)) < b->units;)
-		b->there[unit] = SPARSE;
-	got = lab_pull_ordinary(&priv->pool, c, is_sparse, b, b->frames, AT_ONCE * unit_frames(b));
 	/* One by one: so they stay loose. */
 	for (uint32_t i = 0; i < got; i++) {
 		lab_free(&priv->pool, b->frames[i]);
 		if (i + 1 == got || lab_cache_len(c) >= priv->plan.capacity)
 			lab_cache_set_apart(&priv->pool, c);
 	}
+	return got == most;
+}
+
+/*
+ * No hugepage is idle, and more are free than need be: what is free of those that fewest use goes
+ * where it is taken last, so that the others fill up and these become idle as frames come back. As
+ * long as none does, this is done less and less often.
+ */
+static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t surplus)
+{
+	struct lab_breath *b = priv->breath;
+	uint64_t now = lab_breath_now();
+	uint32_t unit;
+
+	if (now < b->sorted)
+		return;
+	for (; surplus-- && (unit = emptiest(b)) < b->units;)
+		b->there[unit] = SPARSE;
+	if (set_apart(priv, c) || b->sort_seen != b->stats.shrunk || !b->sort_every)
+		b->sort_every = SORT_NS;
+	else if (b->sort_every < SORT_MOST_NS)
+		b->sort_every += b->sort_every / 4;
+	b->sort_seen = b->stats.shrunk;
+	b->sorted = now + b->sort_every;
+	/* What lies in caches is sorted the next time. */
+	lab_reserve_recall(&priv->pool);
 	for (unit = 0; unit < b->units; unit++)
 		b->there[unit] = b->there[unit] == SPARSE ? PRESENT : b->there[unit];
 }
 
-int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n)
+int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n,
+			  uint64_t surplus)
 {
 	struct lab_breath *b = priv->breath;
 	struct lab_cache *c = lab_lcore_self(&priv->pool);
@@ -275,7 +295,7 @@ int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *m
 	lab_breath_count(priv);
 	if (choose(b, n) == 0) {
 		recall(priv);
-		sort(priv, c, n);
+		sort(priv, c, surplus);
 		return 0;
 	}
 	got = lab_pull(&priv->pool, c, is_going, b, b->frames, most);

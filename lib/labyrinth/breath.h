@@ -36,6 +36,11 @@ int lab_breath_start(struct lab_pool_priv *priv, const struct lab_arena_request 
 /** lab_breath_stop() - the thread ends; nothing comes or goes any more. */
 void lab_breath_stop(struct lab_pool_priv *priv);
 
+/** lab_breath_hold(), lab_breath_let_go() - nothing comes or goes meanwhile, and the keeper holds
+ * no frame. Of any pool. */
+void lab_breath_hold(struct lab_pool_priv *priv);
+void lab_breath_let_go(struct lab_pool_priv *priv);
+
 /**
  * lab_breath_each() - all stretches that have memory now. Under the mapper's lock; nothing comes or
  * goes meanwhile. Of a pool that does not breathe: all of it.

@@ -46,6 +46,7 @@ struct lab_breath {
 	struct tally *tally;
 	void **frames;
 	uint64_t next, retry, recalled, sorted; /* not before: by the rate; after a failure; ... */
+	uint64_t sort_every, sort_seen;
 	struct lab_keeper_stats stats;
 };
 
@@ -76,9 +77,10 @@ static inline uint64_t lab_breath_present(const struct lab_pool_priv *priv)
  * how many; or -errno if there is not one. */
 int64_t lab_breath_grow(struct lab_pool_priv *priv, const struct lab_mapper *mapper, uint64_t n);
 
-/** lab_breath_shrink() - up to @n units less; where none is idle, frames are sorted so that some
- * become so. Return: how many; or -errno. */
-int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *mapper, uint64_t n);
+/** lab_breath_shrink() - up to @n units less; where none is idle, frames are sorted so that up to
+ * @surplus become so. Return: how many; or -errno. */
+int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *mapper, uint64_t n,
+			  uint64_t surplus);
 
 /** lab_breath_count() - fill in the tallies. */
 void lab_breath_count(struct lab_pool_priv *priv);

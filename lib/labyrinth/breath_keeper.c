@@ -51,7 +51,8 @@ static int64_t round_of(struct lab_pool_priv *priv, const struct lab_mapper *m)
 {
 	const struct lab_head *head = &priv->shared->head;
 	struct lab_breath *b = priv->breath;
-	uint64_t free = lab_watermark_free(&priv->pool), have = lab_breath_present(priv), n;
+	uint64_t free = lab_watermark_free(&priv->pool), have = lab_breath_present(priv), n,
+		 surplus;
 
 	if (free < head->low && have < priv->pool.frames && lab_breath_now() >= b->retry) {
 		/* To the middle between the marks. */
@@ -60,11 +61,11 @@ static int64_t round_of(struct lab_pool_priv *priv, const struct lab_mapper *m)
 		return n ? lab_breath_grow(priv, m, n) : 0;
 	}
 	if (free > head->high && have > head->least) {
-		n = (free - head->high) >> b->shift;
-		if (n > (have - head->least) >> b->shift)
-			n = (have - head->least) >> b->shift;
-		n = allowed(b, n);
-		return n ? lab_breath_shrink(priv, m, n) : 0;
+		surplus = (free - head->high) >> b->shift;
+		if (surplus > (have - head->least) >> b->shift)
+			surplus = (have - head->least) >> b->shift;
+		n = allowed(b, surplus);
+		return n ? lab_breath_shrink(priv, m, n, surplus) : 0;
 	}
 	return 0;
 }
@@ -257,6 +258,18 @@ void lab_breath_stop(struct lab_pool_priv *priv)
 }
 
 /* ---- for others ---- */
+
+void lab_breath_hold(struct lab_pool_priv *priv)
+{
+	if (priv->breath)
+		pthread_mutex_lock(&priv->breath->lock);
+}
+
+void lab_breath_let_go(struct lab_pool_priv *priv)
+{
+	if (priv->breath)
+		pthread_mutex_unlock(&priv->breath->lock);
+}
 
 int lab_breath_each(struct lab_pool *pool, int (*each)(void *arg, size_t at, size_t bytes),
 		    void *arg)

@@ -11,6 +11,7 @@
 #include <labyrinth/lab_frame.h>
 #include <labyrinth/lab_stats.h>
 
+#include "breath.h"
 #include "bundle.h"
 #include "cache.h"
 #include "depot.h"
@@ -434,7 +435,9 @@ int lab_pool_validate(const struct lab_pool *pool)
 	if (!s.listed)
 		return lab_fail(ENOMEM, "no memory to survey the %llu frames of pool '%s'",
 				(unsigned long long)pool->frames, s.name);
+	lab_breath_hold(pool->priv);
 	err = survey(&s);
+	lab_breath_let_go(pool->priv);
 	free(s.listed);
 	return err;
 }

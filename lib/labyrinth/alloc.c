@@ -82,7 +82,7 @@ static unsigned take_ordinary(struct lab_pool *pool, struct lab_cache *c, void *
 	unsigned got = take_cached(pool, c, frames, n);
 
 	while (got < n && !(pool->priv->flags & LAB_POOL_EXACT) && lab_cache_refill(pool, c)) {
-		if (lab_unlikely(c->pressed && gfp & (LAB_GFP_NOWAIT | LAB_GFP_KERNEL)))
+		if (lab_unlikely(lab_load(&c->pressed) && gfp & (LAB_GFP_NOWAIT | LAB_GFP_KERNEL)))
 			lab_reserve_top_up(pool, c);
 		got += take_cached(pool, c, frames + got, n - got);
 	}
@@ -119,7 +119,7 @@ static int give(struct lab_pool *pool, struct lab_cache *c, void *const *frames,
 		frames += step;
 		n -= step;
 	}
-	if (lab_unlikely(c->pressed))
+	if (lab_unlikely(lab_load(&c->pressed)))
 		lab_reserve_relieve(pool, c);
 	return 0;
 }

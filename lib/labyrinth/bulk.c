@@ -236,7 +236,7 @@ static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cach
 		unsigned step = n < LAB_BLOCK_FRAMES ? n : LAB_BLOCK_FRAMES;
 		int refused = 0;
 
-		if (lab_unlikely(lab_cache_len(c) + step > c->loose_max))
+		if (lab_unlikely(lab_cache_len(c) + step > lab_load(&c->loose_max)))
 			refused = lab_cache_make_room(pool, c, step);
 		if (lab_unlikely(refused))
 			return refused;
@@ -247,7 +247,7 @@ static __attribute__((noinline)) int give(struct lab_pool *pool, struct lab_cach
 		frames += step;
 		n -= step;
 	}
-	if (lab_unlikely(c->pressed))
+	if (lab_unlikely(lab_load(&c->pressed)))
 		lab_reserve_relieve(pool, c);
 	return err;
 }
@@ -298,7 +298,8 @@ static int alloc_bulk(struct lab_pool *pool, struct lab_cache *c, void **frames,
 
 static int free_bulk(struct lab_pool *pool, struct lab_cache *c, void *const *frames, unsigned n)
 {
-	if (lab_likely(n - 1 < LAB_BLOCK_FRAMES && lab_cache_len(c) + n <= c->loose_max)) {
+	if (lab_likely(n - 1 < LAB_BLOCK_FRAMES &&
+		       lab_cache_len(c) + n <= lab_load(&c->loose_max))) {
 		if (n == LAB_BLOCK_FRAMES && give_block(pool, c, frames))
 			return 0;
 		return give_loose(pool, c, frames, n);

@@ -75,7 +75,7 @@ static void release(struct lab_pool *pool, struct lab_cache *cache)
 {
 	unsigned lcore = cache->lcore;
 
-	if (cache->pressed)
+	if (lab_load(&cache->pressed))
 		lab_reserve_top_up(pool, cache);
 	lab_cache_drain(pool, cache);
 	/* Relaxed: lab_lcore_hide_caches() may be at it, and finds either. */

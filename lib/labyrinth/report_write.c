@@ -75,6 +75,13 @@ static void write_text(FILE *out, const struct report *r)
 		r->pool->priv->name, s->total, s->free, s->cached, s->held, s->lent);
 	if (s->quarantined)
 		fprintf(out, " (%" PRIu64 " in quarantine)", s->quarantined);
+	if (s->retired)
+		fprintf(out, ", %" PRIu64 " retired", s->retired);
+	if (s->reserved)
+		fprintf(out, "; of those in the depot %" PRIu64 " are the reserve", s->reserved);
+	if (s->grown || s->shrunk)
+		fprintf(out, "; %" PRIu64 " came and %" PRIu64 " went since it was made", s->grown,
+			s->shrunk);
 	if (s->reaped_processes)
 		fprintf(out, "; %" PRIu64 " processes died and left %" PRIu64, s->reaped_processes,
 			s->reaped_frames);
@@ -147,12 +154,13 @@ static void write_json(FILE *out, const struct report *r)
 	fprintf(out,
 		",\"time\":%" PRIu64 ",\"total\":%" PRIu64 ",\"free\":%" PRIu64
 		",\"cached\":%" PRIu64 ",\"held\":%" PRIu64 ",\"lent\":%" PRIu64
-		",\"quarantined\":%" PRIu64 ",\"retired\":%" PRIu64 ",\"allocs\":%" PRIu64
+		",\"quarantined\":%" PRIu64 ",\"retired\":%" PRIu64 ",\"reserved\":%" PRIu64
+		",\"grown\":%" PRIu64 ",\"shrunk\":%" PRIu64 ",\"allocs\":%" PRIu64
 		",\"frees\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"reaped_processes\":%" PRIu64
 		",\"reaped_frames\":%" PRIu64 ",\"sample\":%u,\"holders\":[",
 		(uint64_t)time(NULL), s->total, s->free, s->cached, s->held, s->lent,
-		s->quarantined, s->retired, s->allocs, s->frees, s->misses, s->reaped_processes,
-		s->reaped_frames, r->pool->priv->sample);
+		s->quarantined, s->retired, s->reserved, s->grown, s->shrunk, s->allocs, s->frees,
+		s->misses, s->reaped_processes, s->reaped_frames, r->pool->priv->sample);
 	for (int i = 0; i < r->holders; i++) {
 		if (i)
 			fputc(',', out);

@@ -79,6 +79,8 @@ static int make_pool(struct wanted *w)
 		.frames = w->n,
 		.node = w->socket == SOCKET_ID_ANY ? LAB_NODE_ANY : LAB_NODE(w->socket),
 		.max_lcores = side_max_lcores(),
+		/* Mempools have no flags: nobody could ask for it. */
+		.reserve = LAB_NONE,
 		.flags = w->flags & LAB_RTE_FALLBACK ? LAB_POOL_FALLBACK : 0,
 		.on_refusal = side_on_refusal,
 	};

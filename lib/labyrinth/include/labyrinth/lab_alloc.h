@@ -124,7 +124,7 @@ static inline int lab_free(struct lab_pool *pool, void *frame)
 	struct lab_cache *c = lab_shown_cache(pool);
 	uint64_t word = c->word, len = word & LAB_LEN_MASK;
 
-	if (lab_unlikely(len >= c->loose_max))
+	if (lab_unlikely(len >= lab_load(&c->loose_max)))
 		return lab_free_slow(pool, frame);
 	if (pool->table) {
 		uint64_t off = (uint64_t)((uintptr_t)frame - (uintptr_t)pool->base);
@@ -194,7 +194,7 @@ static inline int lab_free_bulk(struct lab_pool *pool, void *const *frames, unsi
 
 	if (pool->table)
 		return pool->free_bulk(pool, c, frames, n);
-	if (lab_unlikely(len + n - 1 >= c->loose_max))
+	if (lab_unlikely(len + n - 1 >= lab_load(&c->loose_max)))
 		return lab_free_bulk_slow(pool, frames, n);
 	memcpy(&c->objs[len], frames, n * sizeof(*frames));
 	lab_store(&c->word, word + n);

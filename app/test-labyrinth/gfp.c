@@ -339,7 +339,7 @@ Test(gfp, a_kernel_caller_waits_no_longer_than_he_may)
 						 .timeout_ms = 30,
 						 .flags = LAB_POOL_FALLBACK | flags};
 		struct lab_pool *pool = pool_of(&config);
-		static void *frame[ALL];
+		static void *frame[2 * ALL];
 		unsigned n = flood(pool, frame);
 		double began = seconds_now();
 
@@ -350,8 +350,43 @@ Test(gfp, a_kernel_caller_waits_no_longer_than_he_may)
 		text_has("within 30 ms",
 			 "64 of its 2048 frames are free, 64 of them in the reserve", "max_frames",
 			 "timeout_ms", NULL);
+		/* And not at all for what can never be. */
+		began = seconds_now();
+		cr_assert_eq(lab_alloc_bulk(pool, frame + n, FRAMES - RESERVE + 1, LAB_GFP_KERNEL),
+			     -ENOMEM);
+		text_has("never has 1985 frames", "at most 1984", NULL);
+		cr_assert_lt(seconds_now() - began, 0.025);
 		cr_assert_eq(lab_alloc_bulk(pool, frame + n, 32, LAB_GFP_KERNEL), -ENOMEM);
 		cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
 		end_whole(pool);
 	}
+}
+
+/* Two who want more together than there is: what one has found and cannot use yet, the other gets.
+ */
+static void *want_many(void *arg)
+{
+	struct traffic *t = arg;
+	static __thread void *frame[FRAMES];
+
+	for (unsigned i = 0; i < 20; i++) {
+		t->got += lab_alloc_bulk(t->pool, frame, FRAMES * 3 / 4, LAB_GFP_KERNEL) == 0;
+		cr_assert_eq(t->got, i + 1, "%s", lab_error_text());
+		lab_free_bulk(t->pool, frame, FRAMES * 3 / 4);
+		lab_lcore_drain(t->pool);
+	}
+	return NULL;
+}
+
+Test(gfp, kernel_callers_do_not_starve_each_other, .timeout = 60)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct traffic t[2] = {{.pool = pool}, {.pool = pool}};
+	pthread_t thread[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		pthread_create(&thread[i], NULL, want_many, &t[i]);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	end_whole(pool);
 }

@@ -290,7 +290,8 @@ static void *puller(void *unused)
 	static void *frame[4 * FRAMES];
 
 	(void)unused;
-	while (!__atomic_load_n(&side.stop, __ATOMIC_RELAXED)) {
+	/* Once at least it gets some, if only when the others are done. */
+	while (!__atomic_load_n(&side.stop, __ATOMIC_RELAXED) || !side.got) {
 		struct range r = {random_below(&side.random, frames), 0, 1};
 		struct lab_cache *c = lab_lcore_self(side.pool);
 		uint32_t got;

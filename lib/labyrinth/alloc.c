@@ -51,11 +51,14 @@ static int check_flags(const struct lab_pool *pool, lab_gfp_t gfp)
 }
 
 /* On purpose: as if the pool were exhausted. */
-static inline int is_to_fail(struct lab_pool *pool, struct lab_cache *c, unsigned n)
+static inline int is_to_fail(struct lab_pool *pool, struct lab_cache *c, unsigned n, lab_gfp_t gfp)
 {
 	if (lab_likely(!n || !lab_fault_hit(pool->priv, LAB_FAULT_ALLOC)))
 		return 0;
 	lab_store(&c->misses, c->misses + 1);
+	/* Who waits is told why in vain. */
+	if (gfp & LAB_GFP_KERNEL)
+		lab_fail(ENOMEM, "pool '%s' has no frame: injected", pool->priv->name);
 	return 1;
 }
 
@@ -137,13 +140,18 @@ static unsigned take_patiently(struct lab_pool *pool, struct lab_cache *c, void 
 	struct lab_patience patience = {0};
 	unsigned got;
 
+	if (lab_unlikely(!lab_patience_can(pool, least)))
+		return 0;
 	lab_patience_prepare(pool);
 	for (;;) {
 		got = take(pool, c, frames, n, LAB_GFP_KERNEL);
 		if (got >= least)
 			return got;
-		/* Not with the first half in hand, while another waits with the second. */
+		/* Not with the first half in hand, or in this lcore's cache, while another waits
+		 * with the second. */
 		give(pool, c, frames, got);
+		if (!(pool->priv->flags & LAB_POOL_EXACT))
+			lab_cache_drain(pool, c);
 		if (!lab_patience_lasts(pool, &patience, least))
 			return 0;
 	}
@@ -161,7 +169,7 @@ static inline unsigned burst(struct lab_pool *pool, void **frames, unsigned n, l
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return 0;
-	if (lab_unlikely(is_to_fail(pool, c, n)))
+	if (lab_unlikely(is_to_fail(pool, c, n, gfp)))
 		return 0;
 	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n != 0)
 						 : take(pool, c, frames, n, gfp);
@@ -201,7 +209,7 @@ int lab_alloc_bulk_slow(struct lab_pool *pool, void **frames, unsigned n, lab_gf
 	c = lab_lcore_self(pool);
 	if (lab_unlikely(!c))
 		return -errno;
-	if (lab_unlikely(is_to_fail(pool, c, n)))
+	if (lab_unlikely(is_to_fail(pool, c, n, gfp)))
 		return -ENOMEM;
 	got = lab_unlikely(gfp & LAB_GFP_KERNEL) ? take_patiently(pool, c, frames, n, n)
 						 : take(pool, c, frames, n, gfp);

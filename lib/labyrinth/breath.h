@@ -41,6 +41,9 @@ void lab_breath_stop(struct lab_pool_priv *priv);
 void lab_breath_hold(struct lab_pool_priv *priv);
 void lab_breath_let_go(struct lab_pool_priv *priv);
 
+/** lab_breath_has() - 1 if there is memory at @at bytes from the pool's beginning. Of any pool. */
+int lab_breath_has(const struct lab_pool *pool, size_t at);
+
 /**
  * lab_breath_each() - all stretches that have memory now. Under the mapper's lock; nothing comes or
  * goes meanwhile. Of a pool that does not breathe: all of it.

@@ -271,6 +271,14 @@ void lab_breath_let_go(struct lab_pool_priv *priv)
 		pthread_mutex_unlock(&priv->breath->lock);
 }
 
+int lab_breath_has(const struct lab_pool *pool, size_t at)
+{
+	const struct lab_breath *b = pool->priv->breath;
+
+	/* Relaxed: it may come or go at any time. */
+	return !b || lab_load(&b->there[at / unit_bytes(b)]) != ABSENT;
+}
+
 int lab_breath_each(struct lab_pool *pool, int (*each)(void *arg, size_t at, size_t bytes),
 		    void *arg)
 {

@@ -196,6 +196,16 @@ static int check_bounds(const struct lab_pool_config *c)
 			EINVAL,
 			"LAB_POOL_STEPPED means something in a pool that breathes only: set "
 			"min_frames or max_frames");
+	if (c->grow_rate && !lab_config_breathes(c))
+		return lab_fail(EINVAL, "grow_rate means something in a pool that breathes only: "
+					"set min_frames or max_frames");
+	if (lab_config_breathes(c) && !(c->flags & LAB_POOL_STEPPED) &&
+	    c->max_lcores < 2u + (c->sample != 0))
+		return lab_fail(
+			EINVAL,
+			"max_lcores is %u, and the keeper of a pool that breathes takes one%s: "
+			"use %u or more, or LAB_POOL_STEPPED",
+			c->max_lcores, c->sample ? ", as sample does" : "", 2u + (c->sample != 0));
 	if (what && lab_config_breathes(c))
 		return lab_fail(
 			EINVAL,

@@ -284,8 +284,11 @@ void lab_lcore_drain(struct lab_pool *pool)
 {
 	struct lab_cache *cache = real(pool, lab_shown_cache(pool));
 
-	if (cache)
-		lab_cache_drain(pool, cache);
+	if (!cache)
+		return;
+	if (lab_load(&cache->pressed))
+		lab_reserve_top_up(pool, cache);
+	lab_cache_drain(pool, cache);
 }
 
 void lab_lcore_set_namer(void (*function)(char name[16]))

@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include <labyrinth/lab_alloc.h>
+#include <labyrinth/lab_stats.h>
 
 #include "error.h"
 #include "patience.h"
-#include "reserve.h"
 #include "watermark.h"
 
 #define FIRST_NAP_NS 20000u
@@ -23,6 +23,20 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int lab_patience_can(const struct lab_pool *pool, unsigned wanted)
+{
+	uint64_t most = pool->frames - pool->priv->plan.places;
+
+	if (wanted <= most)
+		return 1;
+	lab_fail(
+		ENOMEM,
+		"pool '%s' never has %u frames for a LAB_GFP_KERNEL caller: at most %llu, beside a "
+		"reserve of %u",
+		pool->priv->name, wanted, (unsigned long long)most, pool->priv->plan.places);
+	return 0;
 }
 
 void lab_patience_prepare(struct lab_pool *pool)
@@ -43,15 +57,17 @@ int lab_patience_lasts(struct lab_pool *pool, struct lab_patience *p, unsigned w
 		*p = (struct lab_patience){.until = now + (uint64_t)timeout_ms * 1000000,
 					   .nap_ns = FIRST_NAP_NS};
 	if (now >= p->until) {
+		struct lab_pool_stats stats;
+
+		lab_pool_stats(pool, &stats);
 		lab_fail(
 			ENOMEM,
 			"pool '%s' had no %u frames for a LAB_GFP_KERNEL caller within %u ms: %llu "
-			"of its %llu frames are free, %llu of them in the reserve; let it grow "
-			"(max_frames), or raise timeout_ms",
-			priv->name, wanted, timeout_ms,
-			(unsigned long long)(lab_watermark_free(pool) + lab_reserve_count(pool)),
-			(unsigned long long)(pool->frames - lab_load(&priv->shared->absent)),
-			(unsigned long long)lab_reserve_count(pool));
+			"of its %llu frames are free, %llu of them in the reserve, and %llu lie in "
+			"caches; let it grow (max_frames), or raise timeout_ms",
+			priv->name, wanted, timeout_ms, (unsigned long long)stats.free,
+			(unsigned long long)stats.total, (unsigned long long)stats.reserved,
+			(unsigned long long)stats.cached);
 		return 0;
 	}
 	if (priv->grow && priv->grow(priv) > 0)

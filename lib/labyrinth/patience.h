@@ -15,6 +15,9 @@ struct lab_patience {
 	uint64_t nap_ns; /* how long it sleeps next */
 };
 
+/** lab_patience_can() - 1 if the pool may ever have so many frames for him; 0 with a sentence. */
+int lab_patience_can(const struct lab_pool *pool, unsigned wanted);
+
 /**
  * lab_patience_prepare() - before a LAB_GFP_KERNEL caller takes frames: where fewer than `min` are
  * free, the pool grows.

@@ -7,6 +7,7 @@
 #include <labyrinth/lab_alloc.h>
 #include <labyrinth/lab_frame.h>
 
+#include "bulk.h"
 #include "bundle.h"
 #include "cache.h"
 #include "hand.h"
@@ -45,20 +46,28 @@ static void press(struct lab_pool *pool, uint32_t lcore, uint8_t how)
 	lab_store(&c->loose_max, 0u);
 }
 
+/* The bits of the pool's lcores in one of the words. */
+static uint64_t lcores_in(const struct lab_pool *pool, uint32_t word)
+{
+	uint32_t end = pool->priv->max_lcores + 1, first = word * 64;
+	uint64_t bits = end <= first ? 0 : end - first >= 64 ? ~0ull : (1ull << (end - first)) - 1;
+
+	return word ? bits : bits & ~1ull; /* there is no lcore 0 */
+}
+
 /* Each lcore that is not pressed yet, which in the long run is none: a load or two. */
 static void press_all(struct lab_pool *pool)
 {
-	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
-		uint64_t *word = word_of(pool, lcore), bit = (uint64_t)1 << (lcore % 64);
-		uint64_t all = ~(uint64_t)0 << (lcore % 64);
+	for (uint32_t word = 0; word <= LAB_MAX_LCORES / 64; word++) {
+		uint64_t *pressed = &pool->priv->shared->pressed[word];
+		uint64_t wanted = lcores_in(pool, word), fresh;
 
-		if ((lab_load(word) & all) == all) {
-			lcore |= 63;
+		if ((lab_load(pressed) & wanted) == wanted)
 			continue;
-		}
-		/* Relaxed: who presses it is decided by it, nothing else. */
-		if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
-			press(pool, lcore, LACKING);
+		/* Relaxed: who presses them is decided by it, nothing else. */
+		fresh = wanted & ~__atomic_fetch_or(pressed, wanted, __ATOMIC_RELAXED);
+		for (; fresh; fresh &= fresh - 1)
+			press(pool, word * 64 + (uint32_t)__builtin_ctzll(fresh), LACKING);
 	}
 }
 
@@ -131,8 +140,10 @@ uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
 			continue;
 		place = lab_depot_claim(reserve, i, c->lcore);
 		if (place && refill_from(pool, c, place))
-			got += lab_alloc_burst(pool, frames + got, 1, LAB_GFP_NOWAIT);
+			got += pool->priv->bulk->take(pool, c, frames + got, 1);
 	}
+	/* As in pull.c, an allocation that nobody samples. */
+	lab_cache_count_allocs(c, got);
 	if (got && lab_cache_refill(pool, c))
 		lab_reserve_top_up(pool, c);
 	return got;

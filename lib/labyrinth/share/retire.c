@@ -16,6 +16,7 @@
 #include <labyrinth/lab_frame.h>
 #include <labyrinth/lab_retire.h>
 
+#include "breath.h"
 #include "bundle.h"
 #include "cache.h"
 #include "doom.h"
@@ -132,6 +133,17 @@ static struct lab_cache *begin(struct lab_pool *pool, const char *call)
 	return check(pool, call) ? NULL : lab_lcore_self(pool);
 }
 
+/* 0; or -ENXIO with a sentence, of a hugepage that has gone. */
+static int check_there(const struct lab_pool *pool, uint64_t frame)
+{
+	if (lab_breath_has(pool, (size_t)frame << LAB_FRAME_SHIFT))
+		return 0;
+	return lab_fail(ENXIO,
+			"frame %llu of pool '%s' cannot be retired: its hugepage has gone back to "
+			"the kernel",
+			(unsigned long long)frame, pool->priv->name);
+}
+
 /* Return: how many of @n from @first on are retired. */
 static int64_t count_in(const struct lab_pool *pool, uint32_t first, uint64_t n)
 {
@@ -151,6 +163,8 @@ int64_t lab_frame_retire(struct lab_pool *pool, void *frame)
 	if (!c)
 		return -errno;
 	number = lab_frame_index(pool, frame);
+	if (number != LAB_FRAME_NONE && check_there(pool, number))
+		return -ENXIO;
 	if (number == LAB_FRAME_NONE || lab_load(&pool->state[number]) == LAB_STATE_RETIRED)
 		return lab_refuse_retire(pool, frame);
 	err = lock(pool->priv, 1);
@@ -183,6 +197,8 @@ int64_t lab_segment_retire(struct lab_pool *pool, const void *addr)
 	shift = pool->priv->arena.seg_shift;
 	off = off >> shift << shift >> LAB_FRAME_SHIFT;
 	n = (uint64_t)1 << (shift - LAB_FRAME_SHIFT);
+	if (check_there(pool, off))
+		return -ENXIO;
 	for (uint64_t i = off; i < off + n; i++) {
 		if (lab_load(&pool->state[i]) != LAB_STATE_RETIRED)
 			lab_doom_mark(pool, i, 1);

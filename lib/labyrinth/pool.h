@@ -237,7 +237,7 @@ struct lab_pool_priv {
 	int observer;    /* 1: the tables are mapped to be read, the frames not at all */
 	int fd[LAB_FDS]; /* -1 for none */
 	struct lab_keeper *keeper; /* of a shared pool */
-	/* Of a pool that breathes: a unit more, at once. Return: frames, 0, or -errno. */
+	/* Of a pool that breathes: a unit more, at once. Return: 1, 0, or -errno. */
 	int64_t (*grow)(struct lab_pool_priv *priv);
 	struct lab_breath *breath; /* of a pool that breathes */
 	struct lab_faults faults;  /* what is to fail on purpose, in this process */

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * The data path: allocate and free frames. Everything here makes no system call, takes no lock,
- * never page-faults and never waits for another thread. A hit in the lcore's cache is inlined; how
+ * never page-faults and never waits for another thread, but for allocations with LAB_GFP_KERNEL,
+ * which may sleep. A hit in the lcore's cache is inlined; how
  * many instructions that is, stands and is checked in devtools/instructions.limits.
  */
 #ifndef LAB_ALLOC_H

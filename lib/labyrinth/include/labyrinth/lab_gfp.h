@@ -17,16 +17,16 @@ extern "C" {
  * typedef lab_gfp_t - how a frame is asked for.
  *
  * Layout of the word: bits 0-7 say how hard to try (at most one of them), bits 8-15 say what the
- * frame must be like, bits 16-31 are zero. An unknown bit, or two of bits 0-7, are refused (EINVAL)
- * and named in lab_error_text().
+ * frame must be like and go with any other, bits 16-31 are zero. An unknown bit is refused, and so
+ * are two of bits 0-7 (EINVAL); lab_error_text() names them.
  *
  * 0 means LAB_GFP_ATOMIC.
  */
 typedef uint32_t lab_gfp_t;
 
 /**
- * Never sleep, and take the last: a frame at once if there is any, from the reserve if need be. For
- * replies, completions, control traffic. The kernel's GFP_ATOMIC.
+ * Never sleep, and take the last: a frame at once if the cache, the depot or the reserve has one,
+ * in this order. For replies, completions, control traffic. The kernel's GFP_ATOMIC.
  */
 #define LAB_GFP_ATOMIC ((lab_gfp_t)1u << 0)
 
@@ -35,9 +35,10 @@ typedef uint32_t lab_gfp_t;
 #define LAB_GFP_NOWAIT ((lab_gfp_t)1u << 1)
 
 /**
- * May sleep, for control paths: stays out of the reserve; where there is no frame, the pool grows
- * if it may, or the call waits until one comes back, at most lab_pool_config.timeout_ms. The
- * kernel's GFP_KERNEL.
+ * May sleep, for control paths: stays out of the reserve. A pool that breathes grows by a hugepage
+ * where fewer than `min` frames are free or too few are found; else the call looks again until some
+ * have come back, at most lab_pool_config.timeout_ms, and then fails with ENOMEM and a sentence.
+ * The kernel's GFP_KERNEL.
  */
 #define LAB_GFP_KERNEL ((lab_gfp_t)1u << 2)
 
@@ -47,12 +48,12 @@ typedef uint32_t lab_gfp_t;
  */
 #define LAB_GFP_EXCLUSIVE ((lab_gfp_t)1u << 8)
 
-/** Fill the 4096 bytes with zero before returning (costs a pass over the frame). The kernel's
- * __GFP_ZERO. */
+/** Fill the 4096 bytes with zero before returning (costs a pass over the frame). A pool of numbers,
+ * which has no memory, refuses it (-ENOTSUP). The kernel's __GFP_ZERO. */
 #define LAB_GFP_ZERO ((lab_gfp_t)1u << 9)
 
-/** From the calling CPU's NUMA node or not at all, where a pool has several: lab_nodes.h. A pool of
- * one node has nothing else to give. The kernel's __GFP_THISNODE. */
+/** From the calling thread's NUMA node or not at all, of a set of pools: lab_nodes.h. A single pool
+ * has one node and nothing else to give. The kernel's __GFP_THISNODE. */
 #define LAB_GFP_THISNODE ((lab_gfp_t)1u << 10)
 
 /** How hard to try: at most one of these. */

@@ -2,10 +2,12 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * The keeper of a pool that breathes: it grows the pool by hugepages when few frames are free, and
- * gives idle hugepages back to the kernel when many are. Control path: every call here may sleep.
+ * gives idle hugepages back to the kernel when many are. On ordinary pages it goes by 2 MiB of
+ * them, which are called hugepages here, too. Control path: calls here may sleep.
  *
- * A pool made with min_frames or max_frames has one control thread, or none with LAB_POOL_STEPPED:
- * then the application calls lab_keeper_step() where it suits it. No data path ever waits for it.
+ * A pool whose min_frames or max_frames differs from its frames has a control thread, which takes
+ * one of its lcores; or none with LAB_POOL_STEPPED: then the application calls lab_keeper_step()
+ * where it suits it. No data path ever waits for it.
  */
 #ifndef LAB_KEEPER_H
 #define LAB_KEEPER_H
@@ -19,16 +21,23 @@
 extern "C" {
 #endif
 
-/** lab_pool_breathes() - 1 if the pool may grow or shrink. */
+/** lab_pool_breathes() - 1 if the pool may grow or shrink. Thread-safe; does not sleep. */
 int lab_pool_breathes(const struct lab_pool *pool);
 
 /**
  * lab_keeper_step() - one round of the keeper's work: grow, or shrink, if the watermarks ask for it
- * and grow_rate allows it, and go on with what waits (frames that are to be retired).
+ * and grow_rate allows it; by eight hugepages at most. Where frames are to go and no hugepage is
+ * idle, it asks the lcores for what they cache and sorts (see the guide).
+ * @pool: a pool that breathes. With or without a thread of its own.
  *
- * Return: hugepages that the pool has more now, or less (negative); 0: nothing was to be done; or
- * -errno with a sentence, and the pool goes on as it is: -ENOMEM (the machine has no hugepage
- * left: the text says which sysctl), or what a domain's mapping gave.
+ * Where there is something to do the calling thread takes an lcore of the pool, and its cache is
+ * drained.
+ *
+ * Return: how many hugepages came, or went; 0: nothing was to be done, or nothing could be yet; or
+ * -errno with a sentence, and the pool goes on as it is: -ENOMEM (the machine has no hugepage left:
+ * the text says which sysctl; it is not asked again for a second, and steps return 0), -EPERM (the
+ * kernel tells physical addresses no more), -ENOSPC (no lcore is left for the thread), -ENOTSUP
+ * (the pool keeps its size), -EINVAL (no pool).
  *
  * Thread-safe; may sleep.
  */
@@ -38,14 +47,16 @@ int64_t lab_keeper_step(struct lab_pool *pool);
  * struct lab_keeper_stats - what a pool that breathes consists of, and why it does not shrink.
  * Counts of hugepages (of 2 MiB where the pool lies on ordinary pages).
  * @hugepages: that it has now; the sum of the next four.
- * @idle: all of their frames are in the depot: they go as soon as more than `high` are free.
- * @cached: all of their frames are free, and some lie in caches. They stay until these lcores free
- *	or drain something: lab_lcore_drain(), or the end of the thread.
- * @retired: all of their frames are free or out of circulation.
+ * @idle: all of their frames are in the depot or in the reserve: they go when more than `high`
+ *	frames are free and more than min_frames would be left.
+ * @cached: all of their frames are free, and some lie in caches of lcores. The keeper asks for
+ *	these while more than `high` are free, and a thread gives them at its next free; or by
+ *	lab_lcore_drain(), or at its end.
+ * @retired: some of their frames are out of circulation, all others are free.
  * @in_use: frames of theirs are held or lent.
  * @grown, @shrunk: that came, and went, ever.
- * @failed: times that the machine had none.
- * @why: the sentence of the last time.
+ * @failed: times that the pool could not grow, mostly because the machine had no hugepage left.
+ * @why: the sentence of the last time; empty if there was none.
  */
 struct lab_keeper_stats {
 	uint64_t hugepages;
@@ -60,10 +71,13 @@ struct lab_keeper_stats {
 };
 
 /**
- * lab_keeper_stats() - a pass over the frame table and the depot. Beside those who work some frames
- * are counted where they just were.
+ * lab_keeper_stats() - what the pool's hugepages are now: a pass over the frame table and the
+ * depot. Beside those who work some frames are counted where they just were.
+ * @pool: a pool that breathes.
+ * @stats: filled in; zero after an error.
  *
- * Return: 0, or -ENOTSUP: the pool keeps its size. Thread-safe; may sleep.
+ * Return: 0; or -errno with a sentence: -ENOTSUP (the pool keeps its size), -EINVAL (a NULL).
+ * Thread-safe; may sleep.
  */
 int lab_keeper_stats(struct lab_pool *pool, struct lab_keeper_stats *stats);
 

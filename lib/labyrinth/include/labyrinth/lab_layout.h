@@ -47,7 +47,7 @@ extern "C" {
  *   97..192      held by whoever allocated on lcore 1..96
  *   193..253     lent to device 0..60
  *   254          in a bundle: the bundle's state says it for 32 frames at once
- *   255          retired
+ *   255          retired; or, in a pool that breathes, not there now
  */
 #define LAB_STATE_DEPOT        0u
 #define LAB_STATE_FREED(lcore) ((uint8_t)(lcore))

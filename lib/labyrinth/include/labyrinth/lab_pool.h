@@ -19,9 +19,10 @@ extern "C" {
 /** Longest pool name, with its terminating zero. */
 #define LAB_NAME_MAX 32
 
-/** LAB_PERCENT() - of a pool's frames, where lab_pool_config takes a count: 0 to 100. */
+/** LAB_PERCENT() - of lab_pool_config.frames, rounded up as these are: for @reserve, @min, @low and
+ * @high of it. 0 to 100. */
 #define LAB_PERCENT(n) ((uint64_t)1 << 63 | (uint64_t)(n))
-/** None at all, where 0 would give a default. */
+/** None at all, for these four, where 0 would give a default. */
 #define LAB_NONE UINT64_MAX
 
 /** How many threads of a process may use a shared pool, if it does not say. */
@@ -32,7 +33,7 @@ extern "C" {
  * @LAB_POOL_UNPROTECTED: ownership is not checked. For those who count cycles: a double free then
  *	corrupts the pool as it would in any other allocator.
  * @LAB_POOL_FALLBACK: where hugepages are short, take ordinary pages instead of failing. Such
- *frames have no known physical address; lab_pool_fallback() tells.
+ *	frames have no known physical address; lab_pool_fallback() tells.
  * @LAB_POOL_DUMP: let core dumps contain the frames. By default they stay out.
  * @LAB_POOL_IOVA_VA: devices use virtual addresses (they sit behind an IOMMU that is set up so).
  *	By default they use physical ones where these are known.
@@ -45,11 +46,11 @@ extern "C" {
  *	programs whose processes pass frames on without lab_transfer(). See lab_share.h for what
  *	that means when one dies. There are no bundles.
  * @LAB_POOL_KEEP: of a common pool: leave alone what a dead process held from the beginning, not
- *only once a process has freed another's frame.
+ *	only once a process has freed another's frame.
  * @LAB_POOL_NUMBERS: the pool has no memory. It hands out numbers, for objects that lie elsewhere:
  *	see lab_numbers.h.
- * @LAB_POOL_STEPPED: of a pool that breathes: no thread of its own, the application calls
- *	lab_keeper_step().
+ * @LAB_POOL_STEPPED: of a pool that breathes, and refused for any other: no thread of its own, the
+ *	application calls lab_keeper_step().
  */
 enum lab_pool_flags {
 	LAB_POOL_UNPROTECTED = 1 << 0,
@@ -129,7 +130,7 @@ struct lab_refusal {
  *	LAB_CACHE_MAX. It may hold 1.5 times as many before it flushes.
  * @max_lcores: threads that may have a cache at one time, 1 to LAB_MAX_LCORES, in a shared pool
  *	those of all processes; 0 gives 32, or 72 in a shared pool. Each takes about 12 KiB (18 KiB
- *in an unprotected pool).
+ *	in an unprotected pool).
  * @flags: of enum lab_pool_flags.
  * @lcores: of a shared pool: how many of them are for the threads of this process; 0 gives
  *	LAB_SHARE_LCORES. It takes one more, for frames that are the process's and no thread's.
@@ -139,17 +140,21 @@ struct lab_refusal {
  * @reserve: frames that only LAB_GFP_ATOMIC gets. Here and in the three marks: a count,
  *	LAB_PERCENT(n) of @frames, LAB_NONE, or 0 for the default. That is 2 * sqrt(@frames), as the
  *	kernel's min_free_kbytes scales (mm/page_alloc.c: sqrt(16 * KiB)), and at most an eighth of
- *	@frames; in whole blocks of 32 frames. None in a pool with LAB_POOL_EXACT or
- *	LAB_POOL_NUMBERS.
- * @min, @low, @high: watermarks of the depot: frames that are free there beside the reserve. Under
- *	@low the keeper grows the pool, above @high it gives hugepages back, under @min a
- *	LAB_GFP_KERNEL caller grows it himself. The defaults: @min as large as the reserve's
- *default,
- *	@low a quarter more and a hugepage, @high another two hugepages more.
- * @min_frames, @max_frames: how small and how large the pool may become; rounded up as @frames is,
- *	and to 2 MiB. 0: as @frames. Where they differ the pool breathes: see lab_keeper.h.
+ *	@frames. In whole blocks of 32 frames: the default is rounded down, what is given up; a
+ *	count is at most @min_frames. None in a pool with LAB_POOL_EXACT or LAB_POOL_NUMBERS.
+ * @min, @low, @high: watermarks of the depot: frames that are free there beside the reserve. In a
+ *	pool that breathes the keeper adds hugepages under @low and gives some back above @high, and
+ *	under @min a LAB_GFP_KERNEL caller adds one itself; in others they do nothing. The defaults:
+ *	@min as the reserve's default, but not in blocks; @low a quarter more, and in a pool that
+ *	breathes a hugepage; @high another quarter of @min, and there two hugepages more. They
+ *	ascend, and there @high is a hugepage above @low at least.
+ * @min_frames, @max_frames: how small and how large the pool may become; all three rounded up as
+ *	@frames is, and to 2 MiB. 0: as @frames. Where one differs from @frames the pool breathes:
+ *	see lab_keeper.h; its keeper's thread takes one lcore of @max_lcores. Refused in pools that
+ *	are shared, exact, unprotected, or of numbers.
  * @timeout_ms: how long a LAB_GFP_KERNEL caller waits at most; 0: 1000.
- * @grow_rate: MiB a second that the keeper adds or gives back at most; 0: no limit.
+ * @grow_rate: of a pool that breathes: MiB a second that the keeper adds or gives back at most; 0:
+ *	no limit.
  * @on_refusal: called on each refusal, on the thread that tried, from the data path; must not sleep
  *	and must not call into the same pool. NULL for none.
  * @on_refusal_arg: its last argument.
@@ -212,7 +217,8 @@ int64_t lab_pool_destroy(struct lab_pool *pool);
 /** lab_pool_name() - the pool's name; valid as long as the pool. */
 const char *lab_pool_name(const struct lab_pool *pool);
 
-/** lab_pool_frames() - how many frames the pool has, after rounding up. */
+/** lab_pool_frames() - how many frames the pool has, after rounding up; one that breathes, how many
+ * it may have at most: lab_pool_stats.total is what there is. */
 static inline uint64_t lab_pool_frames(const struct lab_pool *pool)
 {
 	return pool->frames;
@@ -242,8 +248,8 @@ static inline int lab_pool_node(const struct lab_pool *pool)
  */
 const char *lab_pool_fallback(const struct lab_pool *pool);
 
-/** lab_pool_metadata_bytes() - memory beside the frames: frame table, depot, caches, segment table.
- */
+/** lab_pool_metadata_bytes() - memory beside the frames: frame table, depot, caches, segment table;
+ * in a pool that breathes, for as many frames as it may have. */
 size_t lab_pool_metadata_bytes(const struct lab_pool *pool);
 
 /**
@@ -252,7 +258,9 @@ size_t lab_pool_metadata_bytes(const struct lab_pool *pool);
  * @bytes: receives the length; may be NULL.
  *
  * Return: the first frame; or NULL, and a length of 0, if the pool has no memory
- * (LAB_POOL_NUMBERS). The allocator's own tables are never inside the range.
+ * (LAB_POOL_NUMBERS). The allocator's own tables are never inside the range. Of a pool that
+ * breathes it is all that may ever be there: where there is no hugepage now, reading or writing is
+ * a SIGSEGV.
  */
 void *lab_pool_memory(const struct lab_pool *pool, size_t *bytes);
 

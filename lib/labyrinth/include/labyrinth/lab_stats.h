@@ -19,9 +19,9 @@ extern "C" {
 /**
  * struct lab_pool_stats - a pool's frames and what happened to them. Counts of frames, except where
  * said.
- * @total: all.
- * @free: in the depot.
- * @reserved: of the free ones, those that only LAB_GFP_ATOMIC gets.
+ * @total: all that there are now.
+ * @free: in the depot, the reserve included.
+ * @reserved: of the free ones, those in the reserve, which only LAB_GFP_ATOMIC gets.
  * @cached: in caches of lcores, free for that lcore.
  * @held: allocated.
  * @lent: with devices.
@@ -38,7 +38,8 @@ extern "C" {
  * @reaped_processes: of a shared pool: processes that died and were reaped.
  * @reaped_frames: what they had held, cached or been moving.
  * @grown, @shrunk: of a pool that breathes: frames that came and went since creation; they count
- *	neither as frees nor as allocations here, but do so for the keeper's own lcore.
+ *	neither as frees nor as allocations here, but do so for the keeper's lcore, which gives them
+ *	and takes them.
  * @lcores: slots in use now (a count of threads).
  */
 struct lab_pool_stats {

@@ -103,10 +103,12 @@ int lab_explain_map(struct lab_domain_priv *d, const struct lab_mapping *m, unsi
 			ENOSPC,
 			"%s cannot be mapped in domain '%s': it has %" PRIu64
 			" mappings, needs %u more, and the kernel allows %" PRIu64
-			": lend fewer frames at a time, or write %" PRIu64
+			": %swrite %" PRIu64
 			" or more to /sys/module/vfio_iommu_type1/parameters/dma_entry_limit "
 			"and open the domain again",
-			what, d->name, entries, wanted, limit, entries + wanted);
+			what, d->name, entries, wanted, limit,
+			d->mode == LAB_DOMAIN_STRICT ? "lend fewer frames at a time, or " : "",
+			entries + wanted);
 	case EEXIST:
 	case EADDRINUSE:
 		return lab_fail(err,

@@ -87,7 +87,7 @@ Test(dma_breath, comes_and_goes_in_every_domain)
 		cr_assert_eq(fake_entries(a), UNITS);
 		OK(lab_free_bulk(pool, frame, n));
 		lab_lcore_drain(pool);
-		while (lab_keeper_step(pool) < 0)
+		while (lab_keeper_step(pool) > 0)
 			;
 		cr_assert_eq(fake_entries(a), units_of(pool));
 		cr_assert_eq(fake_entries(b), units_of(pool));

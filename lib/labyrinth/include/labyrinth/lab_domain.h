@@ -86,7 +86,8 @@ struct lab_domain {
 
 /**
  * struct lab_domain_stats - what a domain has mapped.
- * @entries: mappings that exist now: one a pool, one a run, and in strict mode one a lent frame.
+ * @entries: mappings that exist now: one a pool, or of a pool that breathes one a hugepage; one a
+ *	run; and in strict mode one a lent frame.
  * @entry_limit: most that the kernel allows (type1: dma_entry_limit), or 0 if it sets no limit.
  * @bytes: mapped now.
  * @shared_bytes: of these, pinned through another domain already, and counted there (IOAS_COPY).
@@ -146,7 +147,8 @@ enum lab_domain_mode lab_domain_mode(const struct lab_domain *domain);
  *
  * The whole pool becomes one range of IOVAs, aligned as its hugepages are, with one entry in the
  * IOMMU's accounts; or, of a pool that breathes, an entry for each hugepage: those that come are
- * mapped before their first frame can be allocated, and unmapped before they go. In strict mode the range is set aside and nothing is mapped.
+ * mapped before their first frame can be allocated, and unmapped before they go. In strict mode the
+ * range is set aside and nothing is mapped.
  *
  * Return: 0, or -errno with a sentence and nothing changed: -EINVAL, -EEXIST (it is mapped here
  * already), -ENODEV (no device is open in the domain yet), -ENOMEM (RLIMIT_MEMLOCK: the text says

@@ -258,6 +258,65 @@ Test(breath, shrinks_after_a_random_order)
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
 
+/*
+ * As much is freed as is allocated, a few frames at a time: what a ring of a device's has, and what
+ * its thread's cache has, goes round between them and never sees the depot.
+ */
+struct circuit {
+	struct lab_pool *pool;
+	uint32_t stop, full;
+	uint64_t seed;
+};
+
+static void *go_round(void *arg)
+{
+	static void *frame[MOST];
+	struct circuit *c = arg;
+	unsigned n = 0, ring = 128, burst = 32;
+
+	while (n < MOST - 64)
+		n += lab_alloc_burst(c->pool, frame + n, 32, 0);
+	for (unsigned i = n; i > 1; i--) {
+		unsigned at = random_below(&c->seed, i);
+		void *swap = frame[at];
+
+		frame[at] = frame[i - 1];
+		frame[i - 1] = swap;
+	}
+	while (n > ring)
+		cr_assert_eq(lab_free(c->pool, frame[--n]), 0);
+	__atomic_store_n(&c->full, 1, __ATOMIC_RELEASE);
+	for (unsigned i = 0; !__atomic_load_n(&c->stop, __ATOMIC_RELAXED); i = (i + burst) % ring) {
+		cr_assert_eq(lab_free_bulk(c->pool, frame + i, burst), 0);
+		cr_assert_eq(lab_alloc_burst(c->pool, frame + i, burst, 0), burst);
+		usleep(500);
+	}
+	cr_assert_eq(lab_free_bulk(c->pool, frame, n), 0);
+	return NULL;
+}
+
+Test(breath, shrinks_beside_steady_traffic, .timeout = 60)
+{
+	struct lab_pool_config config = breathing(UNIT, MOST, MOST);
+	struct circuit c = {.seed = 5};
+	pthread_t thread;
+
+	c.pool = pool_of(&config);
+	pthread_create(&thread, NULL, go_round, &c);
+	while (!__atomic_load_n(&c.full, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	/* Two hugepages that are free, as many as ring and cache fill, and one more. */
+	for (unsigned i = 0; i < 2000 && total_of(c.pool) > 6 * UNIT; i++) {
+		settle(c.pool);
+		usleep(10000);
+	}
+	cr_assert_leq(total_of(c.pool), 6 * UNIT, "%llu", (unsigned long long)total_of(c.pool));
+	__atomic_store_n(&c.stop, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	is_whole(c.pool, total_of(c.pool), 0);
+	cr_assert_eq(lab_pool_destroy(c.pool), 0);
+}
+
 /* A thread of the keeper's own, and threads that allocate beside it: nobody gets a frame twice, and
  * none that is not there. */
 struct busy {

@@ -30,10 +30,36 @@ FIGURES = {
     "destroy_ms": (1e-6, 1e6, True),
     "bytes_per_frame": (0.1, 4096, True),
     "aligned_percent": (0.1, 100, False),
+    "fixed_ns": (0.01, 1e6, False),
+    "to_fixed": (1e-3, 1e3, False),
+    "gib_per_s": (1e-4, 1e4, False),
+    "populate_gib_per_s": (1e-4, 1e4, False),
+    "to_populate": (1e-3, 1e3, False),
+    "shrink_ms": (1e-3, 1e6, False),
+    "max_ns": (0.1, 1e11, False),
+    "to_quiet": (1e-4, 1e6, False),
 }
 OURS = {"labyrinth", "labyrinth-unprotected", "labyrinth-shared"}
 OF_PROCESSES = {"labyrinth-shared"}
 PEER = "rte-ring"
+# Cases of Labyrinth's pools alone, of the private ones, and of those that can grow.
+ONLY = {
+    "transfer": OF_PROCESSES,
+    "reap": OF_PROCESSES,
+    "nowait": OURS,
+    "nowait-burst-32": OURS,
+    "atomic-reserve": OURS - OF_PROCESSES,
+    "keeper": {"labyrinth"},
+    "grow": {"labyrinth"},
+    "grow-ordinary": {"labyrinth"},
+    "shrink": {"labyrinth"},
+    "shrink-ordinary": {"labyrinth"},
+    "breath-latency": {"labyrinth"},
+    "breath-latency-grow": {"labyrinth"},
+    "breath-latency-shrink": {"labyrinth"},
+}
+# They make a pool as large as there are hugepages for.
+LARGE = {"create", "memory", "reap"} | {c for c in ONLY if c.startswith(("grow", "shrink", "breath"))}
 
 
 def number(value):
@@ -62,7 +88,7 @@ def why_not(case, hugepages):
     """Why a case may be missing from a run of all."""
     if os.cpu_count() == 1:
         return "this machine has one CPU"
-    if case in ("create", "memory", "reap") and hugepages < 512:
+    if case in LARGE and hugepages < 512:
         return "too few hugepages for a large pool"
     return None
 
@@ -81,8 +107,11 @@ def main(path, peers, hugepages, *cases):
             print(f"ok - case {case} # SKIP {reason}")
             continue
         wrong = [fault for row in mine for fault in faults(row)]
-        all_of = OF_PROCESSES if case in ("transfer", "reap") else wanted
-        wrong += [f"no figure of {s}" for s in sorted(all_of - {row.get("subject") for row in mine})]
+        all_of = ONLY.get(case, wanted)
+        measured = {row.get("subject") for row in mine}
+        wrong += [f"no figure of {s}" for s in sorted(all_of - measured)]
+        if case in ONLY:
+            wrong += [f"a figure of {s}" for s in sorted(measured - all_of)]
         print(("not ok" if wrong else "ok") + f" - case {case} has figures that make sense")
         for line in wrong:
             print("# " + line)

@@ -13,7 +13,7 @@
 #include "subject.h"
 #include "team.h"
 
-#define FIGURES_MAX 3
+#define FIGURES_MAX 5
 
 struct figure {
 	const char *key;   /* in JSON, with its unit */
@@ -42,13 +42,18 @@ struct bench_case {
 	bool (*round)(const struct bench *bench, const struct bench_case *c,
 		      const struct subject *subject, void *pool, double *out, char *why,
 		      size_t why_size);
-	bool scrambled;   /* all frames of the pool are scrambled before each round */
-	bool two_cpus;    /* cannot run on one */
-	bool own_pool;    /* makes its own */
-	bool shared_only; /* frames travel from one lane to another */
-	bool real_only;   /* needs frames in memory */
-	bool processes;   /* only for pools that processes can share */
-	bool slow;        /* few rounds of it will do */
+	bool scrambled;    /* all frames of the pool are scrambled before each round */
+	bool two_cpus;     /* cannot run on one */
+	bool own_pool;     /* makes its own */
+	bool shared_only;  /* frames travel from one lane to another */
+	bool real_only;    /* needs frames in memory */
+	bool processes;    /* only for pools that processes can share */
+	bool slow;         /* few rounds of it will do */
+	bool ours;         /* only for Labyrinth's pools */
+	bool private_only; /* of those, not for one that processes can share */
+	bool breathes;     /* only for pools that can grow and shrink */
+	bool ordinary;     /* on ordinary pages, whatever there is */
+	bool shrinks;      /* the pool does, and does not grow */
 	/* parameters of the usual round */
 	size_t loop;    /* offsetof(struct loops, ...) */
 	unsigned lanes; /* that run it */
@@ -93,6 +98,24 @@ bool round_transfer(const struct bench *bench, const struct bench_case *c,
 		    size_t why_size);
 bool round_reap(const struct bench *bench, const struct bench_case *c,
 		const struct subject *subject, void *pool, double *out, char *why, size_t why_size);
+
+bool round_nowait(const struct bench *bench, const struct bench_case *c,
+		  const struct subject *subject, void *pool, double *out, char *why,
+		  size_t why_size);
+bool round_atomic_reserve(const struct bench *bench, const struct bench_case *c,
+			  const struct subject *subject, void *pool, double *out, char *why,
+			  size_t why_size);
+bool round_keeper(const struct bench *bench, const struct bench_case *c,
+		  const struct subject *subject, void *pool, double *out, char *why,
+		  size_t why_size);
+bool round_grow(const struct bench *bench, const struct bench_case *c,
+		const struct subject *subject, void *pool, double *out, char *why, size_t why_size);
+bool round_shrink(const struct bench *bench, const struct bench_case *c,
+		  const struct subject *subject, void *pool, double *out, char *why,
+		  size_t why_size);
+bool round_breath_latency(const struct bench *bench, const struct bench_case *c,
+			  const struct subject *subject, void *pool, double *out, char *why,
+			  size_t why_size);
 
 /* Percentile of merged histograms of lanes 0..n, in nanoseconds, the clock's own cost taken off. */
 double bench_percentile(const struct bench *bench, const struct histogram *h, double share);

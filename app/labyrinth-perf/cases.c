@@ -40,6 +40,26 @@ static const struct figure memory_figures[] = {
 	{"aligned_percent", "% aligned", true, true},
 };
 
+static const struct figure keeper_figures[] = {
+	{"ns_per_frame", "ns", false, true},
+	{"fixed_ns", "ns without a keeper", false, true},
+	{"to_fixed", "times that", false, true},
+};
+static const struct figure grow_figures[] = {
+	{"gib_per_s", "GiB/s", true, true},
+	{"populate_gib_per_s", "populate GiB/s", true, true},
+	{"to_populate", "of populate", true, true},
+};
+static const struct figure shrink_figures[] = {
+	{"shrink_ms", "ms", false, true},
+	{"gib_per_s", "GiB/s", true, true},
+};
+static const struct figure breath_figures[] = {
+	{"p50_ns", "p50 ns", false, true},           {"p99_ns", "p99 ns", false, true},
+	{"p999_ns", "p99.9 ns", false, true},        {"max_ns", "worst ns", false, true},
+	{"to_quiet", "p99.9 to quiet", false, true},
+};
+
 #define FIGURES(a) .figures = (a), .figures_n = sizeof(a) / sizeof((a)[0])
 #define LOOP(l)    .loop = offsetof(struct loops, l)
 
@@ -50,6 +70,13 @@ static const struct figure memory_figures[] = {
 		.name = its_name "-scrambled",                                     \
 		.summary = "the same after all frames were freed in random order", \
 		.scrambled = true, __VA_ARGS__                                     \
+	}
+
+/* Of a pool of its own that breathes. */
+#define BREATH(its_name, its_summary, ...)                                                \
+	{                                                                                 \
+		.name = its_name, .summary = its_summary, .slow = true, .own_pool = true, \
+		.breathes = true, __VA_ARGS__                                             \
 	}
 
 #define USUAL .round = round_usual, FIGURES(by_frame)
@@ -144,6 +171,56 @@ const struct bench_case cases[] = {
 	 .slow = true,
 	 .own_pool = true,
 	 .real_only = true},
+	{.name = "nowait",
+	 .summary = "ping with LAB_GFP_NOWAIT",
+	 .round = round_nowait,
+	 FIGURES(by_frame),
+	 LOOP(ping),
+	 .lanes = 1,
+	 .steps = 2000000,
+	 .ours = true},
+	{.name = "nowait-burst-32",
+	 .summary = "burst-32 with LAB_GFP_NOWAIT",
+	 .round = round_nowait,
+	 FIGURES(by_frame),
+	 LOOP(burst),
+	 .lanes = 1,
+	 .n = 32,
+	 .steps = 400000,
+	 .ours = true},
+	{.name = "atomic-reserve",
+	 .summary = "LAB_GFP_ATOMIC when only the reserve has frames, and free",
+	 .round = round_atomic_reserve,
+	 FIGURES(by_frame),
+	 LOOP(ping),
+	 .lanes = 1,
+	 .steps = 100000,
+	 .ours = true,
+	 .private_only = true},
+	{.name = "keeper",
+	 .summary = "held-1024 beside a keeper's thread, and without one",
+	 .round = round_keeper,
+	 FIGURES(keeper_figures),
+	 LOOP(held),
+	 .lanes = 1,
+	 .n = BURST,
+	 .steps = 4000,
+	 .breathes = true},
+	BREATH("grow", "a pool grows from 2 MiB to its largest", .round = round_grow,
+	       FIGURES(grow_figures)),
+	BREATH("grow-ordinary", "the same on ordinary pages", .round = round_grow,
+	       FIGURES(grow_figures), .ordinary = true),
+	BREATH("shrink", "it gives all of it back", .round = round_shrink, FIGURES(shrink_figures)),
+	BREATH("shrink-ordinary", "the same on ordinary pages", .round = round_shrink,
+	       FIGURES(shrink_figures), .ordinary = true),
+	BREATH("breath-latency", "single calls in such a pool, at rest",
+	       .round = round_breath_latency, .figures = breath_figures, .figures_n = 4, .lanes = 1,
+	       .steps = 200),
+	BREATH("breath-latency-grow", "while it grows", .round = round_breath_latency,
+	       FIGURES(breath_figures), .lanes = 2, .steps = 200, .two_cpus = true),
+	BREATH("breath-latency-shrink", "while it shrinks", .round = round_breath_latency,
+	       FIGURES(breath_figures), .lanes = 2, .steps = 200, .two_cpus = true,
+	       .shrinks = true),
 	{.name = "memory",
 	 .summary = "bytes beside the frames, and alignment",
 	 .round = round_memory,

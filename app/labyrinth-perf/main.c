@@ -66,6 +66,8 @@ static uint64_t hugepages_needed(const struct options *options, uint64_t large_f
 		n = pool_hugepages(options->subjects[i], large_frames);
 		one = n > one ? n : one;
 	}
+	/* keeper: one beside them */
+	all += (options->frames + 511) / 512;
 	return (all > one ? all : one) + 8;
 }
 
@@ -147,8 +149,11 @@ static bool writable(const char *path)
 
 static bool applies(const struct bench_case *c, const struct subject *subject)
 {
+	bool ours = subject->real && !subject->ops;
+
 	return (subject->shared || !c->shared_only) && (subject->real || !c->real_only) &&
-	       (subject->processes || !c->processes);
+	       (subject->processes || !c->processes) && (ours || !c->ours) &&
+	       (!subject->processes || !c->private_only) && (subject->breathes || !c->breathes);
 }
 
 static void tell(const struct subject *subject, const char *why)
@@ -241,7 +246,8 @@ static void run(struct bench *bench, const struct machine *machine, const struct
 		results_print_case(results, c, options->subjects, options->subjects_n, to);
 	}
 	if (bench->large_frames && !interrupted)
-		printf("\ncreate, memory: pools of %llu frames (%llu MiB)\n",
+		printf("\ncreate, memory, grow, shrink, breath-latency: pools of %llu frames (%llu "
+		       "MiB)\n",
 		       (unsigned long long)bench->large_frames,
 		       (unsigned long long)(bench->large_frames * FRAME_BYTES / MIB));
 	if (!dpdk_version())

@@ -38,6 +38,8 @@ struct subject {
 	bool real;
 	/* Another process can attach to the pool by its name. */
 	bool processes;
+	/* Such a pool can grow and shrink. */
+	bool breathes;
 	/* NULL on failure, with a sentence in why. */
 	void *(*open)(const struct subject *subject, uint64_t frames, bool hugepages, char *why,
 		      size_t why_size);

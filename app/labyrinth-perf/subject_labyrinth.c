@@ -111,6 +111,7 @@ const struct subject subject_labyrinth = {
 	.loops = &subj_loops,
 	.shared = true,
 	.real = true,
+	.breathes = true,
 	.open = labyrinth_open,
 	.close = labyrinth_close,
 	.leave = labyrinth_leave,

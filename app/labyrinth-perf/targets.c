@@ -14,7 +14,7 @@ struct target {
 	const char *case_name;
 	const char *figure;
 	const char *to; /* the goal is a ratio to this subject; NULL: it is the figure itself */
-	double goal;    /* at least this ratio, or at most this figure (at least 100 % aligned) */
+	double goal;    /* at least this ratio; at least, or at most, this figure */
 	double better;  /* a further goal, 0 for none */
 };
 
@@ -56,19 +56,25 @@ static const struct target targets[] = {
 	{EXCL, "memory", "bytes_per_frame", NULL, 16, 0},
 	{EXCL, "memory", "aligned_percent", NULL, 100, 0},
 	{EXCL, "create", "beyond_populate_ms", NULL, 5, 0},
+	{EXCL, "grow", "to_populate", NULL, 0.8, 0},
+	{EXCL, "grow-ordinary", "to_populate", NULL, 0.8, 0},
+	{EXCL, "breath-latency-grow", "to_quiet", NULL, 2, 0},
+	{EXCL, "breath-latency-shrink", "to_quiet", NULL, 2, 0},
 };
 
 static void print_target(const struct results *results, const struct target *target)
 {
 	const struct bench_case *c = case_find(target->case_name);
 	const struct subject *to = target->to ? subject_find(target->to) : NULL;
-	bool at_least = target->to || !strcmp(target->figure, "aligned_percent");
+	bool at_least;
 	char goal[64], what[80];
 	unsigned f = 0;
 	double reached;
 
 	while (strcmp(c->figures[f].key, target->figure))
 		f++;
+	/* a ratio is better when it is larger; a figure says so itself */
+	at_least = target->to || c->figures[f].more_is_better;
 	reached = target->to ? results_ratio(results, c, f, target->subject, to)
 			     : results_median(results, c, f, target->subject);
 	snprintf(what, sizeof(what), "%s, %s", c->name, c->figures[f].label);

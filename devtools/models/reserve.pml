@@ -12,21 +12,21 @@
  * Always: no frame is owned twice, and a NOWAIT caller gets none that is in the reserve.
  * In the end, when nobody has another step: each frame is in one place, listed once, as its byte says;
  * and while the reserve lacks frames, each lcore that lives is
- *   - pressed, and its word says so; or
- *   - not pressed, and its word says that, so that the next one who takes presses it.
- * Then the one that is left makes an ATOMIC call that takes one more out of the reserve, and frees all
- * that it has: the reserve is full, or that lcore's cache is empty.
+ *   - pressed; or
+ *   - not pressed, and its word says that, so that the next one who comes to the reserve presses it.
+ * Then the one that is left makes an ATOMIC call that comes to the reserve, whether it gets something
+ * there or not, and frees all that it has: the reserve is full, or that lcore's cache is empty.
  *
  * What is not promised, and is found if it is asked for:
- *   -DDEAF   who is killed between the bit that says "pressed" and the pressing leaves an lcore that
- *            nobody presses any more
  *   -DHINT   an owner that counts its blocks just then overwrites loose_max: its frees fill the reserve
  *            from its next call on that is not a hit in the cache
- *   -DLAST   a press that was lost while an lcore was let go is not said again if nothing is left to
- *            take: by the next ATOMIC call that finds the reserve empty
  *
  *   -DBUG    the byte says "depot" before the place lists the frame
  *   -DBUG2   the refill of a NOWAIT caller goes on to the reserve
+ *   -DBUG3   the reaper leaves the bits that say "pressed": who was killed between the bit and the
+ *            pressing leaves an lcore that nobody presses any more
+ *   -DBUG4   who finds the reserve empty presses nobody: a press that was lost with the last frame is
+ *            not said again
  *   -DFOREVER  the first one's calls without end, for the search for cycles in which none ends
  */
 #ifndef CALLS
@@ -213,7 +213,10 @@ inline refill_from_reserve(l)
 		took = true;
 		press_all()
 	:: else
-#ifdef LAST
+#ifndef BUG4
+		took = true;
+		press_all()
+#else
 		took = true
 #endif
 	fi
@@ -396,6 +399,10 @@ proctype reaper()
 	atomic { loose[VICTIM] = 0; OBJ(VICTIM, 0) = 0; OBJ(VICTIM, 1) = 0 }
 	foreign[VICTIM] = 0;
 	let_go(VICTIM);
+#ifndef BUG3
+	bit_of[VICTIM] = false;
+	bit_of[OTHER] = false;
+#endif
 	f = 0;
 	do
 	:: f == FRAMES -> break
@@ -500,19 +507,13 @@ init
 	reaped && ended;
 	d_step {
 		look();
-#ifndef DEAF
-		if
-		:: deaf[OTHER] -> quiet = true
-		:: else
-		fi;
-#endif
 #ifndef HINT
 		if
 		:: overwritten[OTHER] -> quiet = true
 		:: else
 		fi;
 #endif
-		assert(quiet || pressed[OTHER] == bit_of[OTHER]);
+		assert(quiet || pressed[OTHER] || !bit_of[OTHER]);
 		checked = true
 	}
 	filled;

@@ -71,6 +71,13 @@ static void press_all(struct lab_pool *pool)
 	}
 }
 
+void lab_reserve_forget(struct lab_pool *pool)
+{
+	/* Relaxed: who is pressed already is pressed once more by the next one who takes. */
+	for (uint32_t word = 0; word <= LAB_MAX_LCORES / 64; word++)
+		lab_store(&pool->priv->shared->pressed[word], 0u);
+}
+
 void lab_reserve_recall(struct lab_pool *pool)
 {
 	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
@@ -119,10 +126,11 @@ int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
 	if (!reserve->magazines)
 		return 0;
 	place = lab_depot_pop_thoroughly(reserve, LAB_DEPOT_LOOSE, c->lcore);
-	if (!place || !refill_from(pool, c, place))
-		return 0;
+	/* Also when nothing is left to take: a word that was lost with the last frame is said
+	 * again.
+	 */
 	press_all(pool);
-	return 1;
+	return place && refill_from(pool, c, place);
 }
 
 uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,

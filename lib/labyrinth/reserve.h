@@ -32,6 +32,10 @@ void lab_reserve_relieve(struct lab_pool *pool, struct lab_cache *c);
 /** lab_reserve_recall() - each lcore empties its cache to the depot, at its next free. */
 void lab_reserve_recall(struct lab_pool *pool);
 
+/** lab_reserve_forget() - whoever died may have noted that an lcore is pressed, and not pressed it:
+ * the next one who takes presses all of them. */
+void lab_reserve_forget(struct lab_pool *pool);
+
 /** lab_reserve_peek() - the frame in place number @place, or LAB_FRAME_NONE. A guess. */
 uint32_t lab_reserve_peek(const struct lab_pool *pool, uint32_t place);
 

@@ -257,6 +257,7 @@ static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 	lab_depot_mend(pool->depot);
 	lab_depot_mend(pool->bundles);
 	lab_depot_mend(&pool->priv->reserve);
+	lab_reserve_forget(pool);
 }
 
 /* ---- the second pass ---- */

@@ -3,8 +3,8 @@
  *
  * The data path: allocate and free frames. Everything here makes no system call, takes no lock,
  * never page-faults and never waits for another thread, but for allocations with LAB_GFP_KERNEL,
- * which may sleep. A hit in the lcore's cache is inlined; how
- * many instructions that is, stands and is checked in devtools/instructions.limits.
+ * which may sleep. A hit in the lcore's cache is inlined; devtools/instructions.limits says how
+ * many instructions that is, and a test holds it to that.
  */
 #ifndef LAB_ALLOC_H
 #define LAB_ALLOC_H

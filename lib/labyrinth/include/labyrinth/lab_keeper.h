@@ -31,13 +31,14 @@ int lab_pool_breathes(const struct lab_pool *pool);
  * @pool: a pool that breathes. With or without a thread of its own.
  *
  * Where there is something to do the calling thread takes an lcore of the pool, and its cache is
- * drained.
+ * drained. Frames that are marked as bad, and are free by now, are retired (lab_retire.h).
  *
  * Return: how many hugepages came, or went; 0: nothing was to be done, or nothing could be yet; or
  * -errno with a sentence, and the pool goes on as it is: -ENOMEM (the machine has no hugepage left:
- * the text says which sysctl; it is not asked again for a second, and steps return 0), -EPERM (the
- * kernel tells physical addresses no more), -ENOSPC (no lcore is left for the thread), -ENOTSUP
- * (the pool keeps its size), -EINVAL (no pool).
+ * the text says which sysctl), -EPERM (the kernel tells physical addresses no more), or what a
+ * domain said that cannot map it; after each of these it is not tried again for a second, and steps
+ * return 0. -ENOSPC (no lcore is left for the thread), -ENOTSUP (the pool keeps its size), -EINVAL
+ * (no pool), -EPERM (in a child of fork()).
  *
  * Thread-safe; may sleep.
  */

@@ -64,11 +64,11 @@ extern __thread uint32_t lab_tls_node __attribute__((tls_model("initial-exec")))
 
 /**
  * lab_nodes_create() - make a pool on each of several NUMA nodes.
- * @config: what to make, as for lab_pool_create(). @name: the members are NAME.0, NAME.1 ... by
- *node number; NULL gives "nodes-N". @frames, @min_frames, @max_frames, and @reserve, @min, @low and
- *	@high where they are counts, are those of all nodes together; each member gets its part,
- *	rounded up. All else holds for each member. @node must be LAB_NODE_ANY; LAB_POOL_SHARED and
- *	LAB_POOL_NUMBERS are refused.
+ * @config: what to make, as for lab_pool_create(). Its name is the set's: the members are NAME.0,
+ *	NAME.1 ... by node number; NULL gives "nodes-N". Its frames, min_frames, max_frames, and
+ *	reserve, min, low and high where they are counts, are those of all nodes together; each
+ *	member gets its part, rounded up. All else holds for each member. Its node must be
+ *LAB_NODE_ANY; LAB_POOL_SHARED and LAB_POOL_NUMBERS are refused.
  * @frames: how many frames each node gets, by node number; a node with 0 has no member. @config's
  *	frames is then 0 or their sum. NULL: @config's frames in equal parts on all nodes whose
  *	memory this process may use (see its cpuset).
@@ -143,8 +143,8 @@ static inline lab_gfp_t lab_nodes_first_try(lab_gfp_t gfp)
  *	member gets none.
  *
  * Return: the frame, owned by the caller until lab_nodes_free(); or NULL as lab_alloc(). The call
- *is refused (ENOSPC) if the thread cannot have an lcore in the nearest member; a farther one in
- *which it cannot have one is passed over.
+ * is refused (ENOSPC) if the thread cannot have an lcore in the nearest member; a farther one in
+ * which it cannot have one is passed over.
  *
  * Thread-safe; sleeps only with LAB_GFP_KERNEL.
  */
@@ -279,7 +279,7 @@ static inline struct lab_pool *lab_nodes_member(const struct lab_nodes *nodes, u
  * @node: LAB_NODE(n); in a sum LAB_NODE_ANY.
  * @total, @free, @cached, @held, @lent: as in struct lab_pool_stats.
  * @local: handed out to threads whose nearest member it is, or by lab_alloc() from
- *lab_nodes_pool(). The kernel's numa_hit.
+ *	lab_nodes_pool(). The kernel's numa_hit.
  * @remote: handed out to other threads, whose nearest member had none. The kernel's numa_miss.
  * @away: what threads whose nearest member it is got from others. The kernel's numa_foreign.
  */

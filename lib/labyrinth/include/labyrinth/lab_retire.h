@@ -7,8 +7,8 @@
  *
  * A frame can be retired while it is held by who says so, or while it lies in the depot. One that
  * is elsewhere (held by another, lent, or in the cache of an lcore) is *marked*: its user goes on,
- * and it is retired when it is found in the depot, by the keeper of a shared pool within a tenth of
- * a second, or by lab_retire_pending().
+ * and it is retired when it is found in the depot: by the keeper of a shared pool within a tenth of
+ * a second, by the keeper of a pool that breathes at its next round, or by lab_retire_pending().
  */
 #ifndef LAB_RETIRE_H
 #define LAB_RETIRE_H
@@ -29,7 +29,8 @@ extern "C" {
  * Nothing of the frame is read or written. The calling thread's cache is drained.
  *
  * Return: 1 (it is retired), 0 (it is marked), or -EALREADY (it is retired already), -EINVAL,
- * -EFAULT, -EXDEV (no frame of this pool), -ENOTSUP (an unprotected pool, or one of numbers),
+ * -EFAULT, -EXDEV (no frame of this pool), -ENXIO (of a pool that breathes: its hugepage has gone
+ * back to the kernel), -ENOTSUP (an unprotected pool, or one of numbers),
  * -EBUSY (another process has been changing the pool's table of processes for five seconds; the
  * frame is marked), -ENOSPC, -EPERM as lab_alloc().
  *

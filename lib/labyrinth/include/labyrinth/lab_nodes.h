@@ -68,7 +68,7 @@ extern __thread uint32_t lab_tls_node __attribute__((tls_model("initial-exec")))
  *	NAME.1 ... by node number; NULL gives "nodes-N". Its frames, min_frames, max_frames, and
  *	reserve, min, low and high where they are counts, are those of all nodes together; each
  *	member gets its part, rounded up. All else holds for each member. Its node must be
- *LAB_NODE_ANY; LAB_POOL_SHARED and LAB_POOL_NUMBERS are refused.
+ *	LAB_NODE_ANY; LAB_POOL_SHARED and LAB_POOL_NUMBERS are refused.
  * @frames: how many frames each node gets, by node number; a node with 0 has no member. @config's
  *	frames is then 0 or their sum. NULL: @config's frames in equal parts on all nodes whose
  *	memory this process may use (see its cpuset).

@@ -37,7 +37,7 @@ static uint64_t *word_of(struct lab_pool *pool, uint32_t lcore)
 }
 
 /* The lcore's next free goes the slow way. Relaxed: a hint that its owner may overwrite just now;
- * see above. */
+ * see reserve.h. */
 static void press(struct lab_pool *pool, uint32_t lcore, uint8_t how)
 {
 	struct lab_cache *c = lab_pool_cache(pool, lcore);
@@ -64,8 +64,9 @@ static void press_all(struct lab_pool *pool)
 
 		if ((lab_load(pressed) & wanted) == wanted)
 			continue;
-		/* Relaxed: who presses them is decided by it, nothing else. */
-		fresh = wanted & ~__atomic_fetch_or(pressed, wanted, __ATOMIC_RELAXED);
+		/* It decides who presses them. Acquire: pairs with lab_reserve_release(), or the
+		 * cache's words could be said here first and be cleared by it then. */
+		fresh = wanted & ~__atomic_fetch_or(pressed, wanted, __ATOMIC_ACQUIRE);
 		for (; fresh; fresh &= fresh - 1)
 			press(pool, word * 64 + (uint32_t)__builtin_ctzll(fresh), LACKING);
 	}
@@ -81,8 +82,9 @@ void lab_reserve_forget(struct lab_pool *pool)
 void lab_reserve_recall(struct lab_pool *pool)
 {
 	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
+		/* Acquire: as in press_all(). */
 		__atomic_fetch_or(word_of(pool, lcore), (uint64_t)1 << (lcore % 64),
-				  __ATOMIC_RELAXED);
+				  __ATOMIC_ACQUIRE);
 		press(pool, lcore, RECALLED);
 	}
 }
@@ -91,10 +93,13 @@ void lab_reserve_release(struct lab_pool *pool, struct lab_cache *c)
 {
 	lab_store(&c->pressed, 0);
 	lab_cache_set_blocks(c, c->blocks);
-	/* Last: who takes a frame meanwhile finds the lcore pressed, and the next one presses it.
+	/*
+	 * Last, and so release: who takes a frame meanwhile finds the lcore pressed, and the next
+	 * one presses it. The other way round an lcore could be left with its bit set and its
+	 * cache's words clear, which nobody would press again.
 	 */
 	__atomic_fetch_and(word_of(pool, c->lcore), ~((uint64_t)1 << (c->lcore % 64)),
-			   __ATOMIC_RELAXED);
+			   __ATOMIC_RELEASE);
 }
 
 /* ---- out ---- */
@@ -240,6 +245,7 @@ uint64_t lab_reserve_count(const struct lab_pool *pool)
 	const struct lab_depot *reserve = &pool->priv->reserve;
 	uint64_t n = 0;
 
+	/* Relaxed: a count that is old at once, and follows no number. */
 	for (uint32_t i = 0; i < reserve->magazines; i++)
 		n += lab_load(&lab_depot_magazine(reserve, i)->where) == LAB_DEPOT_LOOSE;
 	return n;

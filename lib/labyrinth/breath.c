@@ -168,6 +168,7 @@ static int remove_unit(struct lab_pool_priv *priv, const struct lab_mapper *m, u
 	if (err)
 		return err;
 	memset(priv->pool.state + ((uint64_t)unit << b->shift), LAB_STATE_RETIRED, unit_frames(b));
+	/* Relaxed: a counter. */
 	__atomic_fetch_add(&priv->shared->absent, unit_frames(b), __ATOMIC_RELAXED);
 	lab_store(&priv->shared->shrunk, priv->shared->shrunk + unit_frames(b));
 	lab_segment_remove(&priv->arena, at, unit_bytes(b));

@@ -30,8 +30,16 @@ struct tally {
 };
 
 /**
- * struct lab_breath - @lock guards all of it. @request: of a unit. @shift: log2 of its frames.
- * @there: by unit. @frames: room for AT_ONCE units' frames.
+ * struct lab_breath - @lock guards all of it, but that @stop and @there may be looked at without.
+ * @wake: the thread is to look at @stop; or it has its lcore (@ready).
+ * @request: of a unit. @shift: log2 of its frames. @units: of the largest size.
+ * @rate: MiB a second, or 0. @there: by unit. @tally: by unit, as of the last count.
+ * @frames: room for AT_ONCE units' frames.
+ * @next, @retry, @recalled, @sorted: in nanoseconds of the monotonic clock, before which nothing
+ *	comes or goes (the rate), nothing comes (a failure), caches are left alone, nothing is
+ *	sorted.
+ * @sort_every: how long until the next sort. @sort_seen: stats.shrunk at the last one.
+ * @stats: what is counted on the way; the rest of it is filled in for who asks.
  */
 struct lab_breath {
 	pthread_mutex_t lock;
@@ -45,7 +53,7 @@ struct lab_breath {
 	uint8_t *there;
 	struct tally *tally;
 	void **frames;
-	uint64_t next, retry, recalled, sorted; /* not before: by the rate; after a failure; ... */
+	uint64_t next, retry, recalled, sorted;
 	uint64_t sort_every, sort_seen;
 	struct lab_keeper_stats stats;
 };

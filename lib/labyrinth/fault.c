@@ -3,11 +3,13 @@
  *
  * Counting to the call that is to fail, and reading from the environment which one that is.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "fault.h"
+#include "words.h"
 
 #define VARIABLE "LABYRINTH_FAULT"
 
@@ -78,40 +80,17 @@ static struct word split(struct word w, char at, struct word *rest)
 	return w;
 }
 
-#define LONGEST 12u
-
-/* How many letters must be put in, left out or changed to make one word the other (Levenshtein). */
-static unsigned distance(struct word w, const char *text)
-{
-	unsigned row[LONGEST + 1], len = (unsigned)strlen(text);
-	size_t end = w.len < 2 * LONGEST ? w.len : 2 * LONGEST;
-
-	for (unsigned i = 0; i <= len; i++)
-		row[i] = i;
-	for (size_t at = 0; at < end; at++) {
-		unsigned diagonal = row[0];
-
-		row[0]++;
-		for (unsigned i = 1; i <= len; i++) {
-			unsigned best = diagonal + (text[i - 1] != w.text[at]);
-
-			diagonal = row[i];
-			best = best < row[i] + 1 ? best : row[i] + 1;
-			row[i] = best < row[i - 1] + 1 ? best : row[i - 1] + 1;
-		}
-	}
-	return row[len];
-}
-
 /* A word's place in a list that NULL ends; or -EINVAL, with a sentence. */
 static int find(struct word w, const char *const *list, const char *what)
 {
 	unsigned nearest = 0;
+	char word[64]; /* what lab_distance() looks at */
 
+	snprintf(word, sizeof(word), "%.*s", (int)(w.len < 63 ? w.len : 63), w.text);
 	for (unsigned i = 0; list[i]; i++) {
 		if (is_word(w, list[i]))
 			return (int)i;
-		if (distance(w, list[i]) < distance(w, list[nearest]))
+		if (lab_distance(word, list[i]) < lab_distance(word, list[nearest]))
 			nearest = i;
 	}
 	return lab_fail(EINVAL,
@@ -189,7 +168,7 @@ static int read_clause(struct word clause, struct lab_faults *f, const char *nam
 
 int lab_faults_read(struct lab_faults *f, const char *name)
 {
-	const char *text = getenv(VARIABLE);
+	const char *text = secure_getenv(VARIABLE);
 	struct word rest = {text, text ? strlen(text) : 0};
 	int err = 0;
 
@@ -205,7 +184,7 @@ int lab_faults_read(struct lab_faults *f, const char *name)
 int lab_faults_read_process(void)
 {
 	static uint64_t last;
-	const char *text = getenv(VARIABLE);
+	const char *text = secure_getenv(VARIABLE);
 	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
 
 	if (!text)

@@ -60,7 +60,8 @@ struct lab_fault {
  *
  * The environment can do the same, when a pool is created or attached to: LABYRINTH_FAULT is a list
  * of POINT:nth=N or POINT:every=N (or both, after a comma) separated by semicolons, where POINT is
- * alloc, refill, grow, map or create; with NAME/ in front it is for the pool of that name alone.
+ * alloc, refill, grow, map or create; with NAME/ in front it is for the pool of that name alone. A
+ * program that runs with more rights than its caller takes nothing from it.
  *
  * Return: 0, -EINVAL (no such point; or one that needs a pool, or has none), -EPERM (in a child of
  * fork()) or -EROFS (the pool is only observed).

@@ -186,9 +186,10 @@ static void *fail(struct view *view, struct lab_cache *c, unsigned order)
 static void *search(struct lab_pool *pool, struct lab_cache *c, unsigned order, struct view *view,
 		    void **frames)
 {
+	struct lab_pool_priv *priv = pool->priv;
 	struct run run = {.n = 1u << order};
 
-	if (!(pool->priv->flags & LAB_POOL_EXACT))
+	if (!(priv->flags & LAB_POOL_EXACT))
 		lab_cache_drain(pool, c);
 	for (unsigned i = 0; i < LOOKS; i++) {
 		look(view);
@@ -200,6 +201,10 @@ static void *search(struct lab_pool *pool, struct lab_cache *c, unsigned order, 
 				return lab_frame_at(pool, run.first);
 			forget(view, &run);
 		}
+		/* A hugepage more has a run of any order. Once: against those who are quicker it
+		 * does not help. */
+		if (i == 0 && priv->grow)
+			priv->grow(priv);
 	}
 	return fail(view, c, order);
 }

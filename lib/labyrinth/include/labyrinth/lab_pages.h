@@ -30,7 +30,8 @@ unsigned lab_pages_max_order(const struct lab_pool *pool);
  * lab_alloc_pages() - allocate 2^@order frames that are neighbours.
  * @pool: an exclusive pool.
  * @order: 0 to lab_pages_max_order().
- * @gfp: LAB_GFP_KERNEL, or 0, which means the same here, with LAB_GFP_ZERO or LAB_GFP_EXCLUSIVE.
+ * @gfp: LAB_GFP_KERNEL, or 0, which means the same here, with LAB_GFP_ZERO, LAB_GFP_EXCLUSIVE or
+ *	LAB_GFP_THISNODE.
  *	LAB_GFP_ATOMIC and LAB_GFP_NOWAIT are refused: this is no call for the data path.
  *
  * Each of the frames is held by the caller as one that lab_alloc() gave: it may also be freed, lent
@@ -39,7 +40,8 @@ unsigned lab_pages_max_order(const struct lab_pool *pool);
  * thread's cache is drained. Nobody is stopped for it.
  *
  * Small runs come out of the hugepages that have the fewest free frames, so that whole ones stay
- * whole. It waits for no frame.
+ * whole. A pool that breathes grows by a hugepage where no such run is found. It waits for no
+ * frame.
  *
  * Return: the first frame, whose number is a multiple of 2^@order, and whose address is one of its
  * length (unless a process attached a pool on ordinary pages at an address of its own choice); or

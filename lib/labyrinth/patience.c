@@ -47,6 +47,27 @@ void lab_patience_prepare(struct lab_pool *pool)
 		priv->grow(priv);
 }
 
+/* The time is over: what there was, and what helps. */
+static void give_up(const struct lab_pool *pool, unsigned wanted)
+{
+	const struct lab_pool_priv *priv = pool->priv;
+	struct lab_pool_stats stats;
+	const char *what_helps = "let it grow (max_frames)";
+
+	lab_pool_stats(pool, &stats);
+	if (priv->grow && stats.total < pool->frames)
+		what_helps = "it may grow and could not: lab_keeper_stats() says why";
+	else if (priv->grow)
+		what_helps = "it has max_frames: raise that";
+	lab_fail(ENOMEM,
+		 "pool '%s' could not give %u frame%s to a LAB_GFP_KERNEL caller within %u ms: "
+		 "%llu of its %llu frames are free, %llu of them in the reserve, and %llu lie in "
+		 "caches; %s, or raise timeout_ms",
+		 priv->name, wanted, wanted == 1 ? "" : "s", priv->shared->head.timeout_ms,
+		 (unsigned long long)stats.free, (unsigned long long)stats.total,
+		 (unsigned long long)stats.reserved, (unsigned long long)stats.cached, what_helps);
+}
+
 int lab_patience_lasts(struct lab_pool *pool, struct lab_patience *p, unsigned wanted)
 {
 	struct lab_pool_priv *priv = pool->priv;
@@ -57,17 +78,7 @@ int lab_patience_lasts(struct lab_pool *pool, struct lab_patience *p, unsigned w
 		*p = (struct lab_patience){.until = now + (uint64_t)timeout_ms * 1000000,
 					   .nap_ns = FIRST_NAP_NS};
 	if (now >= p->until) {
-		struct lab_pool_stats stats;
-
-		lab_pool_stats(pool, &stats);
-		lab_fail(
-			ENOMEM,
-			"pool '%s' had no %u frames for a LAB_GFP_KERNEL caller within %u ms: %llu "
-			"of its %llu frames are free, %llu of them in the reserve, and %llu lie in "
-			"caches; let it grow (max_frames), or raise timeout_ms",
-			priv->name, wanted, timeout_ms, (unsigned long long)stats.free,
-			(unsigned long long)stats.total, (unsigned long long)stats.reserved,
-			(unsigned long long)stats.cached);
+		give_up(pool, wanted);
 		return 0;
 	}
 	if (priv->grow && priv->grow(priv) > 0)

@@ -68,11 +68,10 @@ static int64_t settle(struct lab_pool *pool)
 	return all;
 }
 
-static void fill(struct lab_pool *pool, void *const *frames, unsigned n)
+static void fill(void *const *frames, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		memset(frames[i], (int)i, LAB_FRAME_SIZE);
-	(void)pool;
 }
 
 static void in_and_out(struct lab_pool_config config)
@@ -88,7 +87,7 @@ static void in_and_out(struct lab_pool_config config)
 		unsigned got = lab_alloc_burst(pool, frame + n, 32, LAB_GFP_NOWAIT);
 
 		cr_assert_eq(got, 32, "of %llu", (unsigned long long)total_of(pool));
-		fill(pool, frame + n, got);
+		fill(frame + n, got);
 		n += got;
 		settle(pool);
 	}
@@ -395,17 +394,92 @@ Test(breath, beside_threads_that_work, .timeout = 60)
 Test(breath, a_kernel_caller_grows_the_pool)
 {
 	struct lab_pool_config config = breathing(UNIT, UNIT, 4 * UNIT);
-	struct lab_pool *pool = pool_of(&config);
 	static void *frame[MOST];
+	struct lab_pool *pool;
 	unsigned n = 0;
 
 	config.timeout_ms = 20;
+	pool = pool_of(&config);
 	while (n < 4 * UNIT - 64) {
 		frame[n] = lab_alloc(pool, LAB_GFP_KERNEL);
 		cr_assert_not_null(frame[n++], "%s", lab_error_text());
 	}
 	is_whole(pool, 4 * UNIT, n);
+	cr_assert_null(lab_alloc(pool, LAB_GFP_KERNEL));
+	text_has("within 20 ms", "it has max_frames: raise that", NULL);
 	cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* Under min frames it grows before it takes one, though there are some. */
+Test(breath, a_kernel_caller_grows_it_under_min)
+{
+	struct lab_pool_config config = breathing(UNIT, UNIT, 4 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	static void *frame[UNIT];
+	unsigned n = UNIT - 64 - 63; /* beside a reserve of 64 */
+	void *one;
+
+	cr_assert_eq(lab_alloc_bulk(pool, frame, n, LAB_GFP_NOWAIT), 0);
+	lab_lcore_drain(pool);
+	one = lab_alloc(pool, LAB_GFP_NOWAIT);
+	cr_assert_not_null(one);
+	cr_assert_eq(lab_free(pool, one), 0);
+	lab_lcore_drain(pool);
+	is_whole(pool, UNIT, n);
+	one = lab_alloc(pool, LAB_GFP_KERNEL);
+	cr_assert_not_null(one, "%s", lab_error_text());
+	is_whole(pool, 2 * UNIT, n + 1);
+	cr_assert_eq(lab_free(pool, one), 0);
+	cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* A run that is not there in a pool that has frames enough. */
+Test(breath, a_run_grows_the_pool)
+{
+	struct lab_pool_config config = breathing(UNIT, UNIT, 2 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	void *one = lab_alloc(pool, 0), *run;
+
+	cr_assert_not_null(one);
+	run = lab_alloc_pages(pool, 9, LAB_GFP_KERNEL);
+	cr_assert_not_null(run, "%s", lab_error_text());
+	is_whole(pool, 2 * UNIT, UNIT + 1);
+	cr_assert_null(lab_alloc_pages(pool, 9, LAB_GFP_KERNEL));
+	text_has("no run of 512", NULL);
+	cr_assert_eq(lab_free_pages(pool, run, 9), 0);
+	cr_assert_eq(lab_free(pool, one), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* ---- the rate ---- */
+
+/* 10 MiB a second is a unit each 200 ms, both ways, however much is wanted. */
+Test(breath, no_faster_than_it_may)
+{
+	struct lab_pool_config config = breathing(UNIT, UNIT, MOST);
+	struct lab_pool *pool;
+	double began;
+
+	config.low = 8 * UNIT;
+	config.high = 12 * UNIT;
+	config.grow_rate = 10;
+	pool = pool_of(&config);
+	began = seconds_now();
+	cr_assert_eq(lab_keeper_step(pool), 1, "%s", lab_error_text());
+	while (total_of(pool) < 4 * UNIT)
+		cr_assert_geq(lab_keeper_step(pool), 0, "%s", lab_error_text());
+	cr_assert_geq(seconds_now() - began, 0.4);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+
+	config = breathing(UNIT, 8 * UNIT, 8 * UNIT);
+	config.grow_rate = 10;
+	pool = pool_of(&config);
+	began = seconds_now();
+	while (total_of(pool) > 5 * UNIT)
+		cr_assert_geq(lab_keeper_step(pool), 0, "%s", lab_error_text());
+	cr_assert_geq(seconds_now() - began, 0.4);
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
 
@@ -521,6 +595,7 @@ Test(breath, growth_fails_on_purpose)
 	cr_assert_gt(lab_keeper_step(pool), 0);
 	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
 	cr_assert_eq(s.failed, 1);
+	cr_assert(strstr(s.why, "injected"), "%s", s.why);
 	cr_assert_eq(lab_free_bulk(pool, frame, UNIT - 64), 0);
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }

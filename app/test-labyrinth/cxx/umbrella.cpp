@@ -57,6 +57,24 @@ int main()
 		       stats.refused[LAB_REFUSED_DOUBLE_FREE] == 1,
 	       "statistics");
 	tap_ok(lab_lcore_stats(pool, 1, &lcore) == 0 && lcore.allocs == 130, "an lcore's");
+	tap_ok(!lab_gfp_contradicts(LAB_GFP_KERNEL | LAB_GFP_ZERO) &&
+		       lab_gfp_contradicts(LAB_GFP_ATOMIC | LAB_GFP_NOWAIT),
+	       "flags that contradict");
 	tap_ok(lab_pool_destroy(pool) == 0, "lab_pool_destroy");
+
+	struct lab_nodes *nodes = lab_nodes_create(&config, nullptr, 0);
+
+	if (!tap_ok(nodes != nullptr, "a set of pools")) {
+		tap_note("%s", lab_error_text());
+		return tap_done();
+	}
+	one = lab_nodes_alloc(nodes, LAB_GFP_NOWAIT);
+	tap_ok(one && lab_nodes_pool_of(nodes, one) && lab_nodes_free(nodes, one) == 0,
+	       "one frame of a set");
+	tap_ok(lab_nodes_alloc_bulk(nodes, frame, 64, LAB_GFP_ATOMIC) == 0 &&
+		       lab_nodes_free_bulk(nodes, frame, 64) == 0,
+	       "and some");
+	tap_ok(lab_nodes_member(nodes, lab_nodes_count(nodes) - 1) != nullptr, "its members");
+	tap_ok(lab_nodes_destroy(nodes) == 0, "lab_nodes_destroy");
 	return tap_done();
 }

@@ -39,7 +39,7 @@ static void is_whole(const struct lab_pool *pool, uint64_t total, uint64_t held)
 	cr_assert_eq(s.total, total, "%llu in all", (unsigned long long)s.total);
 	cr_assert_eq(s.held, held, "%llu held", (unsigned long long)s.held);
 	cr_assert_eq(s.free + s.cached + s.held + s.lent + s.retired, s.total);
-	cr_assert_eq(s.allocs - s.frees + s.dropped, s.held + s.lent);
+	cr_assert_eq(s.allocs - s.frees + s.dropped, s.held + s.lent + s.retired);
 	cr_assert_eq(lab_pool_census(pool, &census), 0);
 	cr_assert_eq(census.total, s.total);
 	cr_assert_eq(census.free, s.free);
@@ -208,6 +208,30 @@ Test(breath, it_says_why_some_stay)
 	is_whole(pool, s.hugepages * UNIT, 2);
 	cr_assert_eq(lab_free(pool, lab_frame_at(pool, 6 * UNIT + 5)), 0);
 	cr_assert_eq(lab_free(pool, lab_frame_at(pool, 3 * UNIT + 7)), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* Bad memory: the keeper finds what was marked, says so, and its hugepage stays. */
+Test(breath, it_retires_what_is_marked)
+{
+	struct lab_pool_config config = breathing(UNIT, 4 * UNIT, 4 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	void *frame = lab_alloc(pool, 0);
+	struct lab_keeper_stats s;
+	struct lab_pool_stats stats;
+
+	cr_assert_not_null(frame);
+	cr_assert_eq(lab_segment_retire(pool, frame), 0, "it is held, and marked");
+	cr_assert_eq(lab_free(pool, frame), 0);
+	lab_lcore_drain(pool);
+	settle(pool);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.retired, 1);
+	settle(pool);
+	cr_assert_eq(lab_keeper_stats(pool, &s), 0);
+	cr_assert_eq(s.retired, 1);
+	cr_assert_eq(s.in_use, 0);
+	is_whole(pool, s.hugepages * UNIT, 0);
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
 

@@ -149,6 +149,51 @@ Test(dma_breath, a_domain_that_cannot)
 	}
 }
 
+/* A hugepage that one domain does not let go stays, in both, and goes the next time. */
+Test(dma_breath, a_domain_that_does_not_let_go)
+{
+	for (unsigned k = 1; k <= 2; k++) {
+		struct ground ground = level_ground();
+		struct lab_pool *pool = breathing();
+		struct lab_domain *a = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "a");
+		struct lab_domain *b = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "b");
+		struct lab_device *nic = opened(a, FAKE_NIC), *disk = opened(b, FAKE_DISK);
+		static void *frame[UNITS * UNIT + 64];
+		uint64_t units;
+		unsigned n;
+
+		OK(lab_domain_map_pool(a, pool, LAB_DMA_BOTH));
+		OK(lab_domain_map_pool(b, pool, LAB_DMA_WRITE));
+		n = take_reached(pool, a, b, frame);
+		units = units_of(pool);
+		OK(lab_free_bulk(pool, frame, n));
+		lab_lcore_drain(pool);
+		fake_fail(FAKE_UNMAP, k, EIO);
+		cr_assert_geq(lab_keeper_step(pool), 0, "%s", lab_error_text());
+		cr_assert(fake_failed());
+		cr_assert_eq(fake_entries(a), units_of(pool));
+		cr_assert_eq(fake_entries(b), units_of(pool));
+		OK(lab_pool_validate(pool));
+		while (lab_keeper_step(pool) > 0)
+			;
+		cr_assert_lt(units_of(pool), units);
+		cr_assert_eq(fake_entries(a), units_of(pool));
+		cr_assert_eq(fake_entries(b), units_of(pool));
+		/* What there is, is reached as before. */
+		n = take_reached(pool, a, b, frame);
+		OK(lab_free_bulk(pool, frame, n));
+		OK(lab_domain_unmap_pool(a, pool));
+		OK(lab_domain_unmap_pool(b, pool));
+		OK(lab_device_close(nic));
+		OK(lab_device_close(disk));
+		OK(lab_domain_destroy(a));
+		OK(lab_domain_destroy(b));
+		OK(lab_pool_validate(pool));
+		OK(lab_pool_destroy(pool));
+		as_before(&ground);
+	}
+}
+
 /* A pool that has grown is mapped by its hugepages; if one cannot be, none is. */
 Test(dma_breath, mapped_after_it_has_grown)
 {

@@ -78,11 +78,17 @@ static int add_unit(struct lab_pool_priv *priv, struct lab_cache *c, const struc
 	return hand_out(priv, c, unit);
 }
 
-static int64_t failed(struct lab_breath *b, int err)
+/* For who asks why. */
+static void remember(struct lab_breath *b)
 {
 	b->stats.failed++;
-	b->retry = lab_breath_now() + RETRY_NS;
 	snprintf(b->stats.why, sizeof(b->stats.why), "%s", lab_error_text());
+}
+
+static int64_t failed(struct lab_breath *b, int err)
+{
+	remember(b);
+	b->retry = lab_breath_now() + RETRY_NS;
 	return err;
 }
 
@@ -192,8 +198,12 @@ static int64_t let_go(struct lab_pool_priv *priv, const struct lab_mapper *m, st
 		if (b->there[unit] != GOING)
 			continue;
 		b->there[unit] = PRESENT;
-		if (b->tally[unit].depot == unit_frames(b) && remove_unit(priv, m, unit) == 0)
+		if (b->tally[unit].depot != unit_frames(b))
+			continue;
+		if (remove_unit(priv, m, unit) == 0)
 			gone++;
+		else
+			remember(b);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (b->there[lab_frame_index(&priv->pool, b->frames[i]) >> b->shift])

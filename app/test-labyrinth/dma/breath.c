@@ -159,6 +159,7 @@ Test(dma_breath, a_domain_that_does_not_let_go)
 		struct lab_domain *b = domain_on(&fake_keeping_ops, LAB_DOMAIN_GUARDED, "b");
 		struct lab_device *nic = opened(a, FAKE_NIC), *disk = opened(b, FAKE_DISK);
 		static void *frame[UNITS * UNIT + 64];
+		struct lab_keeper_stats stats;
 		uint64_t units;
 		unsigned n;
 
@@ -171,6 +172,9 @@ Test(dma_breath, a_domain_that_does_not_let_go)
 		fake_fail(FAKE_UNMAP, k, EIO);
 		cr_assert_geq(lab_keeper_step(pool), 0, "%s", lab_error_text());
 		cr_assert(fake_failed());
+		OK(lab_keeper_stats(pool, &stats));
+		cr_assert_eq(stats.failed, 1);
+		cr_assert(strstr(stats.why, "cannot be unmapped"), "%s", stats.why);
 		cr_assert_eq(fake_entries(a), units_of(pool));
 		cr_assert_eq(fake_entries(b), units_of(pool));
 		OK(lab_pool_validate(pool));

@@ -56,7 +56,8 @@ int64_t lab_keeper_step(struct lab_pool *pool);
  * @retired: some of their frames are out of circulation, all others are free.
  * @in_use: frames of theirs are held or lent.
  * @grown, @shrunk: that came, and went, ever.
- * @failed: times that the pool could not grow, mostly because the machine had no hugepage left.
+ * @failed: times that the pool could not grow, mostly because the machine had no hugepage left, or
+ *	that a domain did not let an idle hugepage go.
  * @why: the sentence of the last time; empty if there was none.
  */
 struct lab_keeper_stats {

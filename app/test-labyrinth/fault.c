@@ -447,6 +447,7 @@ static const struct kind creations[] = {
 	{"unprotected", {.frames = FRAMES, .flags = LAB_POOL_UNPROTECTED}},
 	{"exact", {.frames = FRAMES, .flags = LAB_POOL_EXACT}},
 	{"sampled", {.frames = FRAMES, .sample = 10}},
+	{"breathing", {.frames = FRAMES, .max_frames = 2 * FRAMES}},
 	{"numbers", {.frames = FRAMES, .flags = LAB_POOL_NUMBERS}},
 	{"shared", {.frames = FRAMES, .lcores = 2, .flags = LAB_POOL_SHARED}},
 	{"common", {.frames = FRAMES, .lcores = 2, .flags = LAB_POOL_SHARED | LAB_POOL_COMMON}},
@@ -560,6 +561,40 @@ static void each_step_of_each(void *unused)
 Test(fault_create, each_step_of_each_kind_fails_once)
 {
 	elsewhere(each_step_of_each);
+}
+
+/* All members or none, whichever step of whichever member it is. */
+static void each_step_of_a_set(void *unused)
+{
+	const struct lab_pool_config config = {.name = "set",
+					       .frames = FRAMES,
+					       .max_frames = 2 * FRAMES,
+					       .page_size = LAB_PAGE_4K,
+					       .flags = LAB_POOL_FALLBACK};
+	struct lab_nodes *nodes = lab_nodes_create(&config, NULL, 0);
+	struct scene before;
+
+	(void)unused;
+	CHILD_EXPECT(nodes && lab_nodes_destroy(nodes) == 0);
+	before = scene_now();
+	for (uint64_t n = 1, struck = 1; struck; n++) {
+		const struct lab_fault fault = {.nth = n};
+
+		struck = lab_fault_count(NULL, LAB_FAULT_CREATE);
+		CHILD_EXPECT(lab_fault_set(NULL, LAB_FAULT_CREATE, &fault) == 0);
+		errno = 0;
+		nodes = lab_nodes_create(&config, NULL, 0);
+		struck = lab_fault_count(NULL, LAB_FAULT_CREATE) - struck;
+		CHILD_EXPECT(lab_fault_set(NULL, LAB_FAULT_CREATE, NULL) == 0);
+		CHILD_EXPECT(nodes ? lab_nodes_destroy(nodes) == 0 : struck == 1 && errno);
+		CHILD_EXPECT(is_as_before(&before));
+		CHILD_EXPECT(struck || n > 10);
+	}
+}
+
+Test(fault_create, each_step_of_a_set_fails_once)
+{
+	elsewhere(each_step_of_a_set);
 }
 
 static void each_step_on_hugepages(void *unused)

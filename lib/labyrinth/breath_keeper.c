@@ -13,6 +13,7 @@
 
 #include "breath_inside.h"
 #include "error.h"
+#include "fault.h"
 #include "lcore.h"
 #include "refusal.h"
 #include "watermark.h"
@@ -175,7 +176,7 @@ static int start_thread(struct lab_pool_priv *priv)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&b->thread, NULL, begin, priv);
+	err = lab_fault_create() ? ENOMEM : pthread_create(&b->thread, NULL, begin, priv);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		return lab_fail(err, "pool '%s' cannot have its keeper's thread (%s)", priv->name,
@@ -203,7 +204,7 @@ static void discard(struct lab_breath *b)
 int lab_breath_start(struct lab_pool_priv *priv, const struct lab_arena_request *request,
 		     uint32_t rate)
 {
-	struct lab_breath *b = calloc(1, sizeof(*b));
+	struct lab_breath *b = lab_fault_create() ? NULL : calloc(1, sizeof(*b));
 	size_t unit = request->page_size < LAB_PAGE_2M ? LAB_PAGE_2M : request->page_size;
 	pthread_condattr_t attr;
 	int err;
@@ -212,7 +213,7 @@ int lab_breath_start(struct lab_pool_priv *priv, const struct lab_arena_request 
 		b->shift = (unsigned)__builtin_ctzll(unit) - LAB_FRAME_SHIFT;
 		b->units = (uint32_t)(priv->pool.frames >> b->shift);
 		b->there = calloc(b->units, 1);
-		b->tally = calloc(b->units, sizeof(*b->tally));
+		b->tally = lab_fault_create() ? NULL : calloc(b->units, sizeof(*b->tally));
 		b->frames = calloc((size_t)AT_ONCE << b->shift, sizeof(*b->frames));
 	}
 	if (!b || !b->there || !b->tally || !b->frames) {

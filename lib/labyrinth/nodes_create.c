@@ -13,6 +13,7 @@
 #include "arena.h"
 #include "config.h"
 #include "error.h"
+#include "fault.h"
 #include "nodes.h"
 #include "numa_node.h"
 #include "pool.h"
@@ -134,7 +135,7 @@ struct lab_nodes *lab_nodes_create_on(const struct lab_pool_config *config,
 				      const struct lab_nodes_machine *machine)
 {
 	static unsigned sets;
-	struct lab_nodes_priv *priv = aligned_alloc(64, sizeof(*priv));
+	struct lab_nodes_priv *priv = lab_fault_create() ? NULL : aligned_alloc(64, sizeof(*priv));
 	char set[LAB_NAME_MAX];
 
 	if (!priv) {

@@ -17,10 +17,6 @@
  * Then the one that is left makes an ATOMIC call that comes to the reserve, whether it gets something
  * there or not, and frees all that it has: the reserve is full, or that lcore's cache is empty.
  *
- * What is not promised, and is found if it is asked for:
- *   -DHINT   an owner that counts its blocks just then overwrites loose_max: its frees fill the reserve
- *            from its next call on that is not a hit in the cache
- *
  *   -DBUG    the byte says "depot" before the place lists the frame
  *   -DBUG2   the refill of a NOWAIT caller goes on to the reserve
  *   -DBUG3   the reaper leaves the bits that say "pressed": who was killed between the bit and the
@@ -507,12 +503,6 @@ init
 	reaped && ended;
 	d_step {
 		look();
-#ifndef HINT
-		if
-		:: overwritten[OTHER] -> quiet = true
-		:: else
-		fi;
-#endif
 		assert(quiet || pressed[OTHER] || !bit_of[OTHER]);
 		checked = true
 	}

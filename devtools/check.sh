@@ -50,7 +50,7 @@ for path in $(sed -n "s/^  '\([a-z_0-9/]*\)\.c',$/\1/p" lib/labyrinth/meson.buil
 	unit=${path##*/}
 	for header in $(sed -nE 's/^#include "(share\/)?([a-z_0-9]*)\.h"/\2/p' lib/labyrinth/"$path".[ch] | sort -u); do
 		case $path:$header in
-		*:pool | *:bulk | dma/*:iommu | bundle:cache | cache:bundle | share/reap:process) continue ;; # see there
+		*:pool | *:bulk | *:breath_inside | dma/*:iommu | bundle:cache | cache:bundle | share/reap:process) continue ;; # see there
 		esac
 		[[ "$below $unit " == *" $header "* ]] || upward+="$unit knows $header"$'\n'
 	done

@@ -118,6 +118,22 @@ Test(breath, in_and_out_on_ordinary_pages)
 	in_and_out(breathing(2 * UNIT, 2 * UNIT, MOST));
 }
 
+/* The reserve's frames are of the hugepages that go first: it gets others for all of them. */
+Test(breath, the_reserve_stays_full)
+{
+	struct lab_pool_config config = breathing(2 * UNIT, 16 * UNIT, 16 * UNIT);
+	struct lab_pool_stats s;
+	struct lab_pool *pool;
+
+	config.reserve = 2 * UNIT;
+	pool = pool_of(&config);
+	cr_assert_geq(settle(pool), 8);
+	lab_pool_stats(pool, &s);
+	cr_assert_eq(s.reserved, 2 * UNIT, "%llu", (unsigned long long)s.reserved);
+	is_whole(pool, total_of(pool), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
 /* Between the marks nothing comes and nothing goes. */
 Test(breath, between_the_marks_it_rests)
 {

@@ -10,6 +10,7 @@
 #include "lcore.h"
 #include "pool.h"
 #include "random-user.h"
+#include "reserve.h"
 #include "test.h"
 
 TestSuite(pull, .timeout = 60);
@@ -222,6 +223,45 @@ Test(pull, what_others_hold_or_cache_is_not_had)
 	lab_tls_cache[pool->id] = lab_pool_cache(pool, 1);
 	conserved(pool, FRAMES - lab_cache_count(lab_pool_cache(pool, 1)), 0);
 	cr_assert_geq(lab_pool_destroy(pool), 80);
+}
+
+/* Between the look at a place of the reserve and the claim another frame gets into it. */
+struct exchange {
+	struct lab_pool *pool;
+	uint32_t frame, other;
+};
+
+static int is_until_exchanged(const void *arg, uint32_t frame)
+{
+	const struct exchange *e = arg;
+	struct lab_depot *reserve = &e->pool->priv->reserve;
+
+	for (uint32_t i = 0; i < reserve->magazines && frame == e->frame; i++) {
+		struct lab_magazine *place = lab_depot_magazine(reserve, i);
+
+		if (place->item[0] == e->frame)
+			place->item[0] = e->other;
+		else if (place->item[0] == e->other)
+			place->item[0] = e->frame;
+	}
+	return frame == e->frame;
+}
+
+Test(pull, another_frame_than_seemed_to_be_in_the_reserve)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	struct exchange e = {.pool = pool, .frame = FRAMES - 1, .other = FRAMES - RESERVE};
+	struct lab_pool_stats stats;
+	void *frame[1];
+
+	/* Looked at last, it is not seen where it gets to. */
+	cr_assert_eq(lab_reserve_pull(pool, lab_lcore_self(pool), is_until_exchanged, &e, frame, 1),
+		     0);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.held, 0);
+	cr_assert_eq(stats.reserved, RESERVE);
+	valid(pool);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
 
 Test(pull, without_caches)

@@ -56,7 +56,7 @@ static uint64_t lcores_in(const struct lab_pool *pool, uint32_t word)
 }
 
 /* Each lcore that is not pressed yet, which in the long run is none: a load or two. */
-static void press_all(struct lab_pool *pool)
+void lab_reserve_press(struct lab_pool *pool)
 {
 	for (uint32_t word = 0; word <= LAB_MAX_LCORES / 64; word++) {
 		uint64_t *pressed = &pool->priv->shared->pressed[word];
@@ -82,7 +82,7 @@ void lab_reserve_forget(struct lab_pool *pool)
 void lab_reserve_recall(struct lab_pool *pool)
 {
 	for (uint32_t lcore = 1; lcore <= pool->priv->max_lcores; lcore++) {
-		/* Acquire: as in press_all(). */
+		/* Acquire: as in lab_reserve_press(). */
 		__atomic_fetch_or(word_of(pool, lcore), (uint64_t)1 << (lcore % 64),
 				  __ATOMIC_ACQUIRE);
 		press(pool, lcore, RECALLED);
@@ -127,15 +127,47 @@ int lab_reserve_refill(struct lab_pool *pool, struct lab_cache *c)
 {
 	struct lab_depot *reserve = &pool->priv->reserve;
 	struct lab_magazine *place;
+	int got;
 
 	if (!reserve->magazines)
 		return 0;
 	place = lab_depot_pop_thoroughly(reserve, LAB_DEPOT_LOOSE, c->lcore);
-	/* Also when nothing is left to take: a word that was lost with the last frame is said
-	 * again.
-	 */
-	press_all(pool);
-	return place && refill_from(pool, c, place);
+	got = place && refill_from(pool, c, place);
+	/* Of an empty one, too: whoever emptied it may have been killed before he said so. */
+	lab_reserve_press(pool);
+	return got;
+}
+
+/* The frame that a place just gave becomes this lcore's, if it is still a wanted one: another may
+ * have got into the place after it was looked at. It goes back then. */
+static uint32_t take_wanted(struct lab_pool *pool, struct lab_cache *c,
+			    int (*wanted)(const void *arg, uint32_t frame), const void *arg,
+			    void **frame)
+{
+	uint32_t len = lab_cache_len(c) - 1, number = lab_frame_index(pool, c->objs[len]);
+
+	if (!wanted(arg, number)) {
+		lab_reserve_top_up(pool, c);
+		return 0;
+	}
+	if (lab_unlikely(lab_load(&pool->state[number]) != LAB_STATE_DEPOT)) {
+		lab_cache_set_len(c, len);
+		lab_cache_drop(pool, c, number);
+		return 0;
+	}
+	*frame = c->objs[len];
+	lab_store(&pool->state[number], LAB_STATE_HELD(c->lcore));
+	lab_store_release(&c->word, c->word + LAB_WORD_ALLOC);
+	return 1;
+}
+
+/* What the reserve lacks, out of the depot as far as that has it; the rest is what others free. */
+static void fill_up(struct lab_pool *pool, struct lab_cache *c)
+{
+	lab_reserve_press(pool);
+	while (lab_load(&c->pressed) && lab_cache_refill(pool, c))
+		lab_reserve_top_up(pool, c);
+	lab_cache_drain(pool, c);
 }
 
 uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
@@ -143,7 +175,7 @@ uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
 			  void **frames, uint32_t most)
 {
 	struct lab_depot *reserve = &pool->priv->reserve;
-	uint32_t got = 0;
+	uint32_t got = 0, claimed = 0;
 
 	for (uint32_t i = 0; i < reserve->magazines && got < most; i++) {
 		uint32_t frame = lab_reserve_peek(pool, i);
@@ -152,13 +184,13 @@ uint32_t lab_reserve_pull(struct lab_pool *pool, struct lab_cache *c,
 		if (frame == LAB_FRAME_NONE || !wanted(arg, frame))
 			continue;
 		place = lab_depot_claim(reserve, i, c->lcore);
-		if (place && refill_from(pool, c, place))
-			got += pool->priv->bulk->take(pool, c, frames + got, 1);
+		if (!place || !refill_from(pool, c, place))
+			continue;
+		claimed++;
+		got += take_wanted(pool, c, wanted, arg, frames + got);
 	}
-	/* As in pull.c, an allocation that nobody samples. */
-	lab_cache_count_allocs(c, got);
-	if (got && lab_cache_refill(pool, c))
-		lab_reserve_top_up(pool, c);
+	if (claimed)
+		fill_up(pool, c);
 	return got;
 }
 

@@ -29,6 +29,9 @@ void lab_reserve_top_up(struct lab_pool *pool, struct lab_cache *c);
  * whoever was recalled empties its cache. */
 void lab_reserve_relieve(struct lab_pool *pool, struct lab_cache *c);
 
+/** lab_reserve_press() - the reserve lacks frames, or may: each lcore gives some. */
+void lab_reserve_press(struct lab_pool *pool);
+
 /** lab_reserve_recall() - each lcore empties its cache to the depot, at its next free. */
 void lab_reserve_recall(struct lab_pool *pool);
 

@@ -258,6 +258,9 @@ static void name_all(struct lab_pool *pool, const struct lab_process *dead)
 	lab_depot_mend(pool->bundles);
 	lab_depot_mend(&pool->priv->reserve);
 	lab_reserve_forget(pool);
+	/* It may have died with a frame of it, before it said that one is lacking. */
+	if (lab_reserve_count(pool) < pool->priv->reserve.magazines)
+		lab_reserve_press(pool);
 }
 
 /* ---- the second pass ---- */

@@ -122,6 +122,54 @@ Test(gfp, a_reserve_as_count_or_percentage)
 	}
 }
 
+/* On fewer frames than the hugepages would have had, it is asked again whether there is room. */
+Test(gfp, a_reserve_that_only_hugepages_had_room_for)
+{
+	struct lab_pool_config config = {.name = "test",
+					 .frames = 100,
+					 .page_size = LAB_PAGE_2M,
+					 .reserve = 400,
+					 .flags = LAB_POOL_FALLBACK};
+
+	skip_without_hugepages(LAB_PAGE_2M, 1);
+	for (uint64_t nth = 1; nth <= 12; nth++) {
+		struct lab_fault fault = {.nth = nth};
+		struct lab_pool *pool;
+
+		cr_assert_eq(lab_fault_set(NULL, LAB_FAULT_CREATE, &fault), 0);
+		errno = 0;
+		pool = lab_pool_create(&config);
+		if (pool) {
+			cr_assert_null(lab_pool_fallback(pool));
+			end_whole(pool);
+		} else if (errno == EINVAL) {
+			text_has("reserve is 400", "at most 128", NULL);
+		}
+	}
+}
+
+/* Frames that are bad leave the reserve, while the pool has no other for it: what comes back does.
+ */
+Test(gfp, a_reserve_of_retired_frames_is_filled_again)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	static void *frame[ALL];
+	unsigned n = flood(pool, frame);
+	struct lab_fault fault = {.every = 1};
+
+	cr_assert_eq(n, FRAMES - RESERVE);
+	/* It allocates nothing, so that nothing of it fails on purpose. */
+	cr_assert_eq(lab_fault_set(pool, LAB_FAULT_ALLOC, &fault), 0);
+	for (uint32_t i = n; i < FRAMES; i++)
+		cr_assert_eq(lab_frame_retire(pool, lab_frame_at(pool, i)), 1);
+	cr_assert_eq(lab_fault_set(pool, LAB_FAULT_ALLOC, NULL), 0);
+	cr_assert_eq(reserved(pool), 0);
+	cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
+	cr_assert_eq(reserved(pool), RESERVE);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
 struct flooder {
 	struct lab_pool *pool;
 	pthread_barrier_t *flooded, *done;

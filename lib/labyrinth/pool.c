@@ -77,6 +77,10 @@ static int make_arena(struct lab_pool_priv *priv, struct lab_pool_config *config
 		return err;
 	say_fallback(priv, lab_error_text());
 	config->page_size = LAB_PAGE_4K;
+	/* Fewer frames, now that no hugepage is to be filled: do the marks still fit? */
+	err = lab_config_complete(config, config);
+	if (err)
+		return err;
 	request.page_size = LAB_PAGE_4K;
 	request.bytes = lab_config_round(config) << LAB_FRAME_SHIFT;
 	return make_memory(priv, config, &request);

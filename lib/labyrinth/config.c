@@ -160,6 +160,9 @@ static int check_marks(struct lab_pool_config *c)
 		err = check_mark("low", c->low, bounds.max);
 	if (!err)
 		err = check_mark("high", c->high, bounds.max);
+	if (!err && m.reserve > LAB_DEPOT_MAX_MAGAZINES)
+		err = lab_fail(EINVAL, "reserve is %" PRIu64 " frames: at most %u", m.reserve,
+			       LAB_DEPOT_MAX_MAGAZINES);
 	if (!err && m.reserve && c->flags & (LAB_POOL_EXACT | LAB_POOL_NUMBERS))
 		err = lab_fail(EINVAL, "reserve is set, which means nothing in a pool with %s",
 			       c->flags & LAB_POOL_EXACT ? "LAB_POOL_EXACT" : "LAB_POOL_NUMBERS");
@@ -210,6 +213,13 @@ static int check_bounds(const struct lab_pool_config *c)
 		return lab_fail(
 			EINVAL,
 			"min_frames or max_frames is set, and a pool with %s keeps its size", what);
+	if (lab_config_breathes(c) && !(c->flags & LAB_POOL_STEPPED) &&
+	    c->max_lcores < (c->sample ? 3 : 2))
+		return lab_fail(EINVAL,
+				"max_lcores is %u, and the keeper of a pool that breathes takes "
+				"one%s: use %u or more",
+				c->max_lcores, c->sample ? ", sample another" : "",
+				c->sample ? 3u : 2u);
 	return 0;
 }
 

@@ -71,21 +71,27 @@ static int64_t round_of(struct lab_pool_priv *priv, const struct lab_mapper *m)
 	return 0;
 }
 
-static const struct lab_mapper *enter(struct lab_breath *b)
-{
-	const struct lab_mapper *m = __atomic_load_n(&mapper_of_all, __ATOMIC_ACQUIRE);
-
-	if (m)
-		m->lock();
-	pthread_mutex_lock(&b->lock);
-	return m;
-}
-
 static void leave(struct lab_breath *b, const struct lab_mapper *m)
 {
 	pthread_mutex_unlock(&b->lock);
 	if (m)
 		m->unlock();
+}
+
+static const struct lab_mapper *enter(struct lab_breath *b)
+{
+	for (;;) {
+		const struct lab_mapper *m = __atomic_load_n(&mapper_of_all, __ATOMIC_ACQUIRE);
+
+		if (m)
+			m->lock();
+		pthread_mutex_lock(&b->lock);
+		/* Who maps looks at the units under this lock, after the mapper was set: one that
+		 * is not here yet knows of none. */
+		if (m == __atomic_load_n(&mapper_of_all, __ATOMIC_ACQUIRE))
+			return m;
+		leave(b, m);
+	}
 }
 
 int lab_pool_breathes(const struct lab_pool *pool)

@@ -4,7 +4,11 @@
  * Pools that breathe on the made-up machine: a hugepage is mapped in every domain before its first
  * frame can be had, and in none when it has gone; if one domain cannot, the pool stays as it is.
  */
+#include <pthread.h>
+
+#include "breath.h"
 #include "ground.h"
+#include "pool.h"
 
 #define UNIT  512u
 #define UNITS 6u
@@ -103,6 +107,49 @@ Test(dma_breath, comes_and_goes_in_every_domain)
 		OK(lab_pool_destroy(pool));
 		as_before(&ground);
 	}
+}
+
+static unsigned added;
+
+static int count_added(struct lab_pool *pool, size_t at, size_t bytes)
+{
+	(void)pool;
+	(void)at;
+	(void)bytes;
+	added++;
+	return 0;
+}
+
+static void nothing(void)
+{
+}
+
+static void *step(void *arg)
+{
+	return lab_keeper_step(arg) > 0 ? arg : NULL;
+}
+
+/* A keeper that began before there was any domain, and goes on when there is one. */
+Test(dma_breath, the_first_domain_beside_the_keeper)
+{
+	static const struct lab_mapper mapper = {
+		.lock = nothing, .unlock = nothing, .add = count_added, .remove = count_added};
+	struct lab_pool *pool = breathing();
+	static void *frame[UNIT];
+	pthread_t thread;
+	void *stepped;
+
+	OK(lab_alloc_bulk(pool, frame, UNIT - 32, LAB_GFP_NOWAIT));
+	lab_breath_hold(pool->priv);
+	OK(pthread_create(&thread, NULL, step, pool));
+	usleep(100000);
+	lab_breath_set_mapper(&mapper);
+	lab_breath_let_go(pool->priv);
+	pthread_join(thread, &stepped);
+	cr_assert_not_null(stepped);
+	cr_assert_gt(added, 0);
+	OK(lab_free_bulk(pool, frame, UNIT - 32));
+	OK(lab_pool_destroy(pool));
 }
 
 /* Whichever call of the kernel's fails, the pool and both domains are as they were. */

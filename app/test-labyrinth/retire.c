@@ -8,9 +8,12 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "breath.h"
 #include "doom.h"
+#include "lcore.h"
 #include "pool.h"
 #include "shared.h"
+#include "site.h"
 #include "work.h"
 
 TestSuite(retire, .timeout = 60);
@@ -127,6 +130,94 @@ Test(retire, a_sampled_frame)
 	for (unsigned i = 0; i < 64; i++)
 		cr_assert_eq(lab_frame_retire(pool, frame[i]), 1);
 	retired_are(pool, 64, 0, 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+/* Out of the reserve it is no allocation, and no sample of one. */
+Test(retire, a_frame_of_the_reserve_of_a_sampled_pool)
+{
+	struct lab_pool_config config = {.name = "test",
+					 .frames = FRAMES,
+					 .page_size = LAB_PAGE_4K,
+					 .sample = 1,
+					 .flags = LAB_POOL_FALLBACK};
+	struct lab_pool *pool = pool_of(&config);
+	uint32_t sites = 0;
+
+	for (uint32_t i = FRAMES - RESERVE; i < FRAMES; i++)
+		cr_assert_eq(lab_frame_retire(pool, lab_frame_at(pool, i)), 1);
+	for (uint32_t i = 0; i < pool->priv->plan.sites; i++)
+		sites += lab_site_at(pool->priv, i)->frame != 0;
+	cr_assert_eq(sites, 0, "%u sites", sites);
+	retired_are(pool, RESERVE, 0, 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}
+
+struct retirer {
+	struct lab_pool *pool;
+	pthread_t thread;
+	int64_t got;
+	int err;
+};
+
+static struct retirer beside_the_keeper;
+
+static void *retire_last(void *arg)
+{
+	struct retirer *r = arg;
+
+	r->got = lab_frame_retire(r->pool, (char *)r->pool->base + r->pool->bytes - LAB_FRAME_SIZE);
+	return NULL;
+}
+
+/* The keeper holds the frames of a hugepage, and is about to give it back. */
+static int retire_meanwhile(struct lab_pool *pool, size_t at, size_t bytes)
+{
+	if (beside_the_keeper.pool || at + bytes != pool->bytes)
+		return 0;
+	beside_the_keeper.pool = pool;
+	beside_the_keeper.err =
+		pthread_create(&beside_the_keeper.thread, NULL, retire_last, &beside_the_keeper);
+	usleep(100000);
+	return 0;
+}
+
+static int never_mind(struct lab_pool *pool, size_t at, size_t bytes)
+{
+	(void)pool;
+	(void)at;
+	(void)bytes;
+	return 0;
+}
+
+static void nothing(void)
+{
+}
+
+Test(retire, a_frame_that_the_keeper_just_holds)
+{
+	static const struct lab_mapper mapper = {
+		.lock = nothing, .unlock = nothing, .add = never_mind, .remove = retire_meanwhile};
+	struct lab_pool_config config = {.name = "breath",
+					 .frames = 8 * 512,
+					 .min_frames = 512,
+					 .page_size = LAB_PAGE_4K,
+					 .low = 512,
+					 .high = 1024,
+					 .flags = LAB_POOL_FALLBACK | LAB_POOL_STEPPED};
+	struct lab_pool *pool = pool_of(&config);
+	struct lab_pool_stats stats;
+
+	lab_breath_set_mapper(&mapper);
+	cr_assert_gt(lab_keeper_step(pool), 0, "%s", lab_error_text());
+	cr_assert_not_null(beside_the_keeper.pool);
+	cr_assert_eq(beside_the_keeper.err, 0);
+	pthread_join(beside_the_keeper.thread, NULL);
+	/* It had gone by then. */
+	cr_assert_eq(beside_the_keeper.got, -EALREADY, "%lld", (long long)beside_the_keeper.got);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.retired, 0);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
 
@@ -401,6 +492,41 @@ Test(retire, the_reaper_counts_again, .init = shared_begin)
 	lab_pool_stats(pool, &stats);
 	cr_assert_eq(stats.retired, 1);
 	conserved(pool, 0, 0);
+	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+	shared_end();
+}
+
+/* It has taken a frame out of the reserve, and nobody knows yet that one is lacking. */
+static void dies_with_a_place(struct lab_pool *pool, struct other *other)
+{
+	struct lab_cache *c = lab_lcore_self(pool);
+
+	other->number[0] = lab_depot_claim(&pool->priv->reserve, 5, c->lcore) != NULL;
+}
+
+Test(retire, the_reaper_says_that_the_reserve_lacks_one, .init = shared_begin)
+{
+	struct lab_pool_config config = {.name = "shared",
+					 .frames = FRAMES,
+					 .page_size = LAB_PAGE_4K,
+					 .lcores = 2,
+					 .flags = LAB_POOL_SHARED | LAB_POOL_FALLBACK};
+	struct lab_pool *pool = pool_of(&config);
+	struct other *other = other_start(dies_with_a_place);
+	struct lab_pool_stats stats = {0};
+
+	cr_assert_eq(other->number[0], 1);
+	other_kill(other);
+	lab_pool_reap(pool);
+	for (unsigned i = 0; i < 100 && !stats.reaped_processes; i++) {
+		usleep(20000);
+		lab_pool_stats(pool, &stats);
+	}
+	cr_assert_eq(stats.reaped_processes, 1);
+	cr_assert_eq(lab_free(pool, lab_alloc(pool, 0)), 0);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.reserved, RESERVE, "%llu", (unsigned long long)stats.reserved);
 	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 	shared_end();

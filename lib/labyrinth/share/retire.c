@@ -35,6 +35,8 @@
 /* @wait: up to five seconds. Return: 0; or -EBUSY with a sentence. */
 static int lock(struct lab_pool_priv *priv, int wait)
 {
+	/* What a pool's keeper holds of a hugepage that is to go is nobody's to retire. */
+	lab_breath_hold(priv);
 	if (!priv->keeper)
 		return 0;
 	lab_keeper_hold(priv);
@@ -42,6 +44,7 @@ static int lock(struct lab_pool_priv *priv, int wait)
 		 : lab_life_take(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE))
 		return 0;
 	lab_keeper_let_go(priv);
+	lab_breath_let_go(priv);
 	return lab_fail(EBUSY,
 			"nothing of pool '%s' can be retired now: another process is changing its "
 			"table of processes%s",
@@ -50,10 +53,11 @@ static int lock(struct lab_pool_priv *priv, int wait)
 
 static void unlock(struct lab_pool_priv *priv)
 {
-	if (!priv->keeper)
-		return;
-	lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
-	lab_keeper_let_go(priv);
+	if (priv->keeper) {
+		lab_life_drop(priv->fd[LAB_FD_LIFE], LAB_LIFE_TABLE);
+		lab_keeper_let_go(priv);
+	}
+	lab_breath_let_go(priv);
 }
 
 /* It has got the byte already. */
@@ -171,6 +175,10 @@ int64_t lab_frame_retire(struct lab_pool *pool, void *frame)
 	if (err) {
 		lab_doom_mark(pool, number, 1);
 		return err;
+	}
+	if (lab_load(&pool->state[number]) == LAB_STATE_RETIRED) {
+		unlock(pool->priv);
+		return lab_refuse_retire(pool, frame);
 	}
 	if (give_up(pool, c, number)) {
 		count_retired(pool, number);

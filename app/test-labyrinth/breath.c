@@ -257,7 +257,7 @@ Test(breath, shrinks_after_a_random_order)
 {
 	struct lab_pool_config config = breathing(UNIT, MOST, MOST);
 	struct lab_pool *pool = pool_of(&config);
-	static void *frame[MOST];
+	static void *frame[MOST + 1];
 	static uint8_t used[MOST / UNIT];
 	uint64_t random = 11;
 	unsigned n = 0, held = 0, empty = 0;

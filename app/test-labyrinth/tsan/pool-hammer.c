@@ -2,13 +2,16 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * A pool under ThreadSanitizer: threads allocate, write to their frames, pass them on, lend and
- * free them, and come and go, while one more thread reads statistics. A frame with two owners is a
+ * free them, and come and go, while one more thread reads statistics and asks for what lies in
+ * caches. A frame with two owners is a
  * race that it reports.
  */
 #include <stdlib.h>
 
 #include "net/tap.h"
+#include "pool.h"
 #include "random-user.h"
+#include "reserve.h"
 
 #define THREADS 4u
 #define STEPS   15000u
@@ -33,7 +36,8 @@ static void *reader(void *arg)
 		r->wrong += s.free + s.cached + s.held + s.lent + s.retired != s.total;
 		lab_lcore_stats(r->pool, 1 + r->snapshots % 4, &lcore);
 		lab_pool_census(r->pool, &s);
-		r->snapshots++;
+		if (r->snapshots++ % 16 == 0 && !(r->pool->priv->flags & LAB_POOL_EXACT))
+			lab_reserve_recall(r->pool);
 		sched_yield();
 	}
 	return NULL;

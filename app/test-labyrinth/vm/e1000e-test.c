@@ -287,6 +287,50 @@ static void test_pair(struct lab_pool *pool, const char *nic0, const char *nic1)
 	tap_ok(lab_domain_destroy(c.domain) == 0, "their domain is empty");
 }
 
+/* The n-th call of one kind fails, until none is left. */
+static bool opens_in_the_end(struct lab_pool *pool, const char *nic, struct lab_pool *of,
+			     enum lab_fault_point point, unsigned *failed)
+{
+	struct lab_netdev_config c = {.pool = pool};
+	struct lab_fault fault = {.nth = 0};
+	struct lab_netdev *dev = NULL;
+	char device[64];
+
+	snprintf(device, sizeof(device), "e1000e:%s", nic);
+	c.device = device;
+	for (*failed = 0; !dev && fault.nth++ < 100; *failed += !dev) {
+		if (lab_fault_set(of, point, &fault))
+			return false;
+		errno = 0;
+		dev = lab_netdev_open(&c);
+		if (!dev && (errno != ENOMEM || !lab_error_text()[0])) {
+			tap_note("call %llu: errno %d, %s", (unsigned long long)fault.nth, errno,
+				 lab_error_text());
+			return false;
+		}
+		lab_fault_set(of, point, NULL);
+		if (dev && lab_netdev_close(dev))
+			return false;
+		if (!rig_conserved(pool))
+			return false;
+	}
+	return dev != NULL;
+}
+
+static void test_faults(struct lab_pool *pool, const char *nic)
+{
+	unsigned failed;
+	bool good = opens_in_the_end(pool, nic, NULL, LAB_FAULT_MAP, &failed);
+
+	tap_note("%u runs could not be mapped", failed);
+	tap_ok(good && failed, "each mapping of a run fails once: nothing is left, then it works");
+	good = opens_in_the_end(pool, nic, NULL, LAB_FAULT_CREATE, &failed);
+	tap_note("%u steps could not be made", failed);
+	tap_ok(good && failed, "so does each step that asks the system");
+	good = opens_in_the_end(pool, nic, pool, LAB_FAULT_MAP, &failed);
+	tap_ok(good && failed, "and the mapping of the pool");
+}
+
 static void test_reopening(struct lab_pool *pool, const char *nic)
 {
 	struct lab_packet late[64];
@@ -353,6 +397,7 @@ int main(int argc, char **argv)
 	test_domain(pool, argv[1], LAB_DOMAIN_STRICT, "strict");
 	test_pair(pool, argv[1], argv[2]);
 	test_exhaustion(argv[1]);
+	test_faults(pool, argv[1]);
 	test_reopening(pool, argv[1]);
 	rig_open(&rig, pool, argv[1], NULL);
 	test_open(&rig, argv[1]);

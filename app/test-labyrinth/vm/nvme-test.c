@@ -244,6 +244,56 @@ static void test_errors(struct lab_nvme *nvme, struct lab_nvme_queue *q)
 	lab_free(pool, f);
 }
 
+/* Opening the disk and making a queue, with the n-th call of one kind failing, until none is left.
+ */
+static bool opens_in_the_end(const char *address, struct lab_pool *of, enum lab_fault_point point,
+			     unsigned *failed)
+{
+	const struct lab_nvme_config config = {
+		.device = address, .pool = pool, .max_transfer = DISK_LARGEST};
+	struct lab_fault fault = {.nth = 0};
+	struct lab_nvme *nvme = NULL;
+	bool whole = false;
+
+	for (*failed = 0; !whole && fault.nth++ < 100; *failed += !whole) {
+		struct lab_nvme_queue *queue = NULL;
+
+		if (lab_fault_set(of, point, &fault))
+			return false;
+		errno = 0;
+		nvme = lab_nvme_open(&config);
+		if (nvme)
+			queue = lab_nvme_queue_create(nvme, DEPTH);
+		whole = queue != NULL;
+		if (!whole && (errno != ENOMEM || !lab_error_text()[0])) {
+			tap_note("call %" PRIu64 ": errno %d, %s", fault.nth, errno,
+				 lab_error_text());
+			return false;
+		}
+		lab_fault_set(of, point, NULL);
+		if (nvme && lab_nvme_close(nvme))
+			return false;
+		if (!disk_conserved(pool, 0))
+			return false;
+	}
+	return whole;
+}
+
+static void test_faults(const char *address)
+{
+	unsigned failed;
+	bool good = opens_in_the_end(address, NULL, LAB_FAULT_MAP, &failed);
+
+	tap_note("%u runs could not be mapped", failed);
+	tap_ok(good && failed > 1,
+	       "each mapping of a run fails once: nothing is left, then it works");
+	good = opens_in_the_end(address, NULL, LAB_FAULT_CREATE, &failed);
+	tap_note("%u steps could not be made", failed);
+	tap_ok(good && failed, "so does each step that asks the system");
+	good = opens_in_the_end(address, pool, LAB_FAULT_MAP, &failed);
+	tap_ok(good && failed, "and the mapping of the pool");
+}
+
 int main(int argc, char **argv)
 {
 	struct lab_nvme *nvme;
@@ -252,6 +302,7 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		disk_bail("usage", "nvme-test ADDRESS SERIAL MAX-TRANSFER");
 	pool = disk_pool("nvme-test", FRAMES);
+	test_faults(argv[1]);
 	nvme = disk_open(argv[1], pool, NULL, 0);
 	test_identify(nvme, argv[2], (uint32_t)strtoul(argv[3], NULL, 0));
 	queue = disk_must(lab_nvme_queue_create(nvme, DEPTH), "a queue");

@@ -214,7 +214,7 @@ Test(retire, a_frame_that_the_keeper_just_holds)
 	cr_assert_eq(beside_the_keeper.err, 0);
 	pthread_join(beside_the_keeper.thread, NULL);
 	/* It had gone by then. */
-	cr_assert_eq(beside_the_keeper.got, -EALREADY, "%lld", (long long)beside_the_keeper.got);
+	cr_assert_eq(beside_the_keeper.got, -ENXIO, "%lld", (long long)beside_the_keeper.got);
 	lab_pool_stats(pool, &stats);
 	cr_assert_eq(stats.retired, 0);
 	cr_assert_eq(lab_pool_validate(pool), 0, "%s", lab_error_text());

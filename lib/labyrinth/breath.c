@@ -73,7 +73,7 @@ static int add_unit(struct lab_pool_priv *priv, struct lab_cache *c, const struc
 		lab_segment_remove(&priv->arena, at, unit_bytes(b));
 		return err;
 	}
-	b->there[unit] = PRESENT;
+	lab_store(&b->there[unit], (uint8_t)PRESENT);
 	b->stats.grown++;
 	return hand_out(priv, c, unit);
 }
@@ -157,7 +157,7 @@ static uint32_t choose(struct lab_breath *b, uint64_t n)
 
 	for (uint32_t unit = b->units; unit-- > 0 && chosen < n;) {
 		if (b->there[unit] && b->tally[unit].depot >= unit_frames(b)) {
-			b->there[unit] = GOING;
+			lab_store(&b->there[unit], (uint8_t)GOING);
 			chosen++;
 		}
 	}
@@ -178,7 +178,7 @@ static int remove_unit(struct lab_pool_priv *priv, const struct lab_mapper *m, u
 	__atomic_fetch_add(&priv->shared->absent, unit_frames(b), __ATOMIC_RELAXED);
 	lab_store(&priv->shared->shrunk, priv->shared->shrunk + unit_frames(b));
 	lab_segment_remove(&priv->arena, at, unit_bytes(b));
-	b->there[unit] = ABSENT;
+	lab_store(&b->there[unit], (uint8_t)ABSENT);
 	b->stats.shrunk++;
 	return 0;
 }
@@ -197,7 +197,7 @@ static int64_t let_go(struct lab_pool_priv *priv, const struct lab_mapper *m, st
 	for (uint32_t unit = 0; unit < b->units; unit++) {
 		if (b->there[unit] != GOING)
 			continue;
-		b->there[unit] = PRESENT;
+		lab_store(&b->there[unit], (uint8_t)PRESENT);
 		if (b->tally[unit].depot != unit_frames(b))
 			continue;
 		if (remove_unit(priv, m, unit) == 0)
@@ -281,7 +281,7 @@ static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t surpl
 	if (now < b->sorted)
 		return;
 	for (; surplus-- && (unit = emptiest(b)) < b->units;)
-		b->there[unit] = SPARSE;
+		lab_store(&b->there[unit], (uint8_t)SPARSE);
 	if (set_apart(priv, c) || b->sort_seen != b->stats.shrunk || !b->sort_every)
 		b->sort_every = SORT_NS;
 	else if (b->sort_every < SORT_MOST_NS)
@@ -291,7 +291,8 @@ static void sort(struct lab_pool_priv *priv, struct lab_cache *c, uint64_t surpl
 	/* What lies in caches is sorted the next time. */
 	lab_reserve_recall(&priv->pool);
 	for (unit = 0; unit < b->units; unit++)
-		b->there[unit] = b->there[unit] == SPARSE ? PRESENT : b->there[unit];
+		if (b->there[unit] == SPARSE)
+			lab_store(&b->there[unit], (uint8_t)PRESENT);
 }
 
 int64_t lab_breath_shrink(struct lab_pool_priv *priv, const struct lab_mapper *m, uint64_t n,

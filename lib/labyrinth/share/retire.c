@@ -176,9 +176,10 @@ int64_t lab_frame_retire(struct lab_pool *pool, void *frame)
 		lab_doom_mark(pool, number, 1);
 		return err;
 	}
+	/* Again, now that no hugepage goes. */
 	if (lab_load(&pool->state[number]) == LAB_STATE_RETIRED) {
 		unlock(pool->priv);
-		return lab_refuse_retire(pool, frame);
+		return check_there(pool, number) ? -ENXIO : lab_refuse_retire(pool, frame);
 	}
 	if (give_up(pool, c, number)) {
 		count_retired(pool, number);

@@ -639,3 +639,29 @@ Test(breath, growth_fails_on_purpose)
 	cr_assert_eq(lab_free_bulk(pool, frame, UNIT - 64), 0);
 	cr_assert_eq(lab_pool_destroy(pool), 0);
 }
+
+/* Memory that failed goes with its hugepage; what comes to its address later is not marked. */
+Test(breath, marks_go_with_their_hugepage)
+{
+	struct lab_pool_config config = breathing(UNIT, 4 * UNIT, 4 * UNIT);
+	struct lab_pool *pool = pool_of(&config);
+	siginfo_t failure = {.si_signo = SIGBUS, .si_code = BUS_MCEERR_AO};
+	static void *frame[MOST];
+	struct lab_pool_stats stats;
+	unsigned n = 0;
+
+	failure.si_addr = lab_frame_at(pool, 3 * UNIT + 5);
+	failure.si_addr_lsb = LAB_FRAME_SHIFT;
+	cr_assert_eq(lab_memory_failure(&failure), 1);
+	cr_assert_eq(lab_keeper_step(pool), 1);
+	is_whole(pool, 3 * UNIT, 0);
+	while (n < 4 * UNIT - 64) {
+		frame[n] = lab_alloc(pool, LAB_GFP_KERNEL);
+		cr_assert_not_null(frame[n++], "%s", lab_error_text());
+	}
+	cr_assert_eq(lab_retire_pending(pool), 0);
+	lab_pool_stats(pool, &stats);
+	cr_assert_eq(stats.retired, 0);
+	cr_assert_eq(lab_free_bulk(pool, frame, n), 0);
+	cr_assert_eq(lab_pool_destroy(pool), 0);
+}

@@ -22,10 +22,11 @@
 /* Address space and nothing else, whatever was there. */
 static void reserve_again(char *there, size_t bytes)
 {
-	/* Of a range that is this arena's already: it fails for want of the kernel's own memory
-	 * only, and then the old mapping stays. */
-	mmap(there, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-	     0);
+	if (mmap(there, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+		 -1, 0) != MAP_FAILED)
+		return;
+	/* For want of the kernel's own memory: then the mapping stays, without anything in it. */
+	madvise(there, bytes, MADV_DONTNEED);
 }
 
 /* Without a file: a part of it can be given back by itself. */

@@ -31,6 +31,9 @@ programs_alone() {
 	for pool in labyrinth frames ring_mp_mc; do
 		program "put twice, $pool" double-free-test --in-memory -m 64 -l "$cpu_a" -- --ops $pool
 	done
+	for pool in labyrinth frames; do
+		program "failures on purpose, $pool" faults-test --in-memory -m 64 -l "$cpu_a" -- --ops $pool
+	done
 	program "mempools of frames, IOVA as VA" pools-test --in-memory -m 32 -l "$cpu_a" --iova-mode=va
 	skipped "mempools of frames, IOVA as PA" root ||
 		program "mempools of frames, IOVA as PA" pools-test --in-memory -m 32 -l "$cpu_a" --iova-mode=pa

@@ -63,7 +63,7 @@ bool dead, ended, reaped;
 
 /* To say what is true of the run, not of the library. */
 bool kept[FRAMES]; /* it is the reserve's: until an ATOMIC caller gets it, or it is reaped */
-bool deaf[2], overwritten[2], quiet, checked, filled;
+bool quiet, checked, filled;
 
 /* What is over is forgotten, here and in lists, so that it makes no states of its own. */
 #define FORGET m = 0; f = 0; k = 0; won = false; seen = false; hit = false; took = false
@@ -108,13 +108,12 @@ inline press_all()
 		atomic {
 			won = !bit_of[k];
 			bit_of[k] = true;
-			deaf[k] = deaf[k] || won;
 			OR_DIE
 		}
 		if
 		:: won ->
 			atomic { pressed[k] = true; OR_DIE }
-			atomic { slow[k] = true; deaf[k] = false; overwritten[k] = false; OR_DIE }
+			atomic { slow[k] = true; OR_DIE }
 		:: else
 		fi;
 		k++
@@ -126,7 +125,6 @@ inline set_blocks(l)
 {
 	atomic { seen = pressed[l]; OR_DIE }
 	atomic {
-		overwritten[l] = pressed[l] && !seen;
 		slow[l] = seen;
 		OR_DIE
 	}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Listening, and letting go.
+ */
+#include "service.h"
+
+#include <stdio.h>
+
+int service_listen(uint16_t port, tcp_accept_fn accept, void *arg)
+{
+	struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY), *listening = NULL;
+
+	if (pcb && tcp_bind(pcb, IP_ANY_TYPE, port) == ERR_OK)
+		listening = tcp_listen(pcb);
+	if (!listening) {
+		fprintf(stderr,
+			"lwip-httpd: nobody can listen on port %u: another service does already, "
+			"or there is no memory\n",
+			port);
+		if (pcb)
+			tcp_abort(pcb);
+		return -1;
+	}
+	tcp_arg(listening, arg);
+	tcp_accept(listening, accept);
+	return 0;
+}
+
+void service_detach(struct tcp_pcb *pcb)
+{
+	tcp_arg(pcb, NULL);
+	tcp_recv(pcb, NULL);
+	tcp_sent(pcb, NULL);
+	tcp_poll(pcb, NULL, 0);
+	tcp_err(pcb, NULL);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * What every service on lwIP's TCP begins and ends with. Knows lwIP; knows no protocol.
+ */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include <lwip/tcp.h>
+
+/** service_listen() - have @accept called, with @arg, for each connection to a port of any address.
+ * Return: 0, or -1 with a sentence on stderr. */
+int service_listen(uint16_t port, tcp_accept_fn accept, void *arg);
+
+/** service_detach() - no callback is called for @pcb any more. */
+void service_detach(struct tcp_pcb *pcb);
+
+#endif

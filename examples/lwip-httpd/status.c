@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Lines of numbers. drop_no_frame, drop_ring and drop_wire are the device's losses (no frame was
+ * lent, nobody fetched, broken or too long), drop_stack is lwIP's; tx_no_frame and tx_full are
+ * packets that lwIP was told it could not send, and TCP sends again.
+ */
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void totals(const struct lab_netdev_stats *net, const struct lab_lwip_stats *stack)
+{
+	printf(" rx=%" PRIu64 " rx_bytes=%" PRIu64 " tx=%" PRIu64 " tx_bytes=%" PRIu64
+	       " copied=%" PRIu64 " drop_no_frame=%" PRIu64 " drop_ring=%" PRIu64
+	       " drop_wire=%" PRIu64 " drop_stack=%" PRIu64 " tx_no_frame=%" PRIu64
+	       " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " pruned=%" PRIu64,
+	       net->rx_packets, net->rx_bytes, net->tx_packets, net->tx_bytes, stack->rx_copied,
+	       net->missed_no_frame + net->rx_nobuf, net->missed_ring_full, net->missed_dropped,
+	       stack->rx_refused, stack->tx_no_frame, stack->tx_full, stack->tx_bad, stack->pruned);
+}
+
+void status_line(struct status *s)
+{
+	struct lab_netdev_stats net;
+	struct lab_lwip_stats stack;
+	struct lab_pool_stats pool;
+
+	lab_netdev_stats(s->dev, &net);
+	lab_lwip_stats(s->stack, &stack);
+	lab_pool_stats(s->pool, &pool);
+	printf("lwip-httpd: status t=%u", ++s->seconds);
+	totals(&net, &stack);
+	printf(" stack=%" PRIu64 " stack_max=%" PRIu64 " device_rx=%" PRIu64 " device_tx=%" PRIu64
+	       " free=%" PRIu64 " reserve=%" PRIu64 " tcp=%" PRIu32 "\n",
+	       stack.held + stack.queued, stack.rx_held_max, net.rx_lent, net.tx_lent,
+	       pool.free + pool.cached, pool.reserved, *s->http_connections + *s->echo_connections);
+	fflush(stdout);
+}
+
+uint64_t status_end(const struct lab_pool *pool, const struct lab_netdev_stats *net,
+		    const struct lab_lwip_stats *stack)
+{
+	struct lab_pool_stats s;
+	uint64_t lost;
+
+	lab_pool_stats(pool, &s);
+	lost = s.total - (s.free + s.cached + s.retired);
+	printf("lwip-httpd: end");
+	totals(net, stack);
+	printf(" total=%" PRIu64 " free=%" PRIu64 " cached=%" PRIu64 " held=%" PRIu64
+	       " lent=%" PRIu64 " refused=%" PRIu64 " lost=%" PRIu64 "\n",
+	       s.total, s.free, s.cached, s.held, s.lent, net->refused + stack->free_refused, lost);
+	fflush(stdout);
+	return lost;
+}

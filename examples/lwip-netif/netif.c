@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * The netif's life: made on a device, with addresses, and taken off it again. Knows lwIP's netif;
+ * leaves packets to rx.c and tx.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/init.h>
+#include <lwip/ip4_frag.h>
+#include <lwip/ip6_frag.h>
+#include <netif/ethernet.h>
+
+#include "inside.h"
+
+/* Bytes of IP in an Ethernet packet: IEEE 802.3. */
+#define ETHERNET_MTU 1500
+
+/* lwIP calls it from netif_add(). */
+static err_t init(struct netif *netif)
+{
+	struct lab_lwip *l = netif->state;
+
+	netif->name[0] = 'l';
+	netif->name[1] = 'a';
+	netif->hwaddr_len = LAB_MAC_SIZE;
+	lab_netdev_mac(l->dev, netif->hwaddr);
+	netif->mtu = ETHERNET_MTU;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
+	netif->linkoutput = lab_lwip_linkoutput;
+	lab_lwip_multicast(l);
+	return ERR_OK;
+}
+
+static int add_ip6(struct netif *netif, const ip6_addr_t *address)
+{
+	s8_t i;
+
+	if (netif_add_ip6_address(netif, address, &i) != ERR_OK)
+		return -1;
+	/* Somebody said that it is ours: no asking around whether anybody else has it. */
+	netif_ip6_addr_set_state(netif, i, IP6_ADDR_PREFERRED);
+	return 0;
+}
+
+struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
+{
+	static int initialised;
+	struct lab_lwip *l;
+	uint64_t frames;
+
+	if (!config || !config->pool || !config->dev || config->ip6_count > LAB_LWIP_IP6_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	frames = lab_pool_frames(config->pool);
+	l = calloc(1, sizeof(*l));
+	if (l)
+		l->pbufs = calloc(frames, sizeof(*l->pbufs));
+	if (!l || !l->pbufs) {
+		free(l);
+		errno = ENOMEM;
+		return NULL;
+	}
+	l->pool = config->pool;
+	l->dev = config->dev;
+	l->hold = config->hold ? config->hold : (uint32_t)(frames / 4);
+	if (!initialised++)
+		lwip_init();
+	if (!netif_add(&l->netif, &config->ip, &config->netmask, &config->gateway, l, init,
+		       ethernet_input)) {
+		free(l->pbufs);
+		free(l);
+		errno = ENOMEM;
+		return NULL;
+	}
+	netif_create_ip6_linklocal_address(&l->netif, 1);
+	netif_set_ip6_autoconfig_enabled(&l->netif, 1);
+	for (unsigned i = 0; i < config->ip6_count; i++) {
+		if (add_ip6(&l->netif, &config->ip6[i])) {
+			lab_lwip_destroy(l);
+			errno = ENOMEM;
+			return NULL;
+		}
+	}
+	netif_set_default(&l->netif);
+	netif_set_link_up(&l->netif);
+	netif_set_up(&l->netif);
+	lab_lwip_flush(l); /* it has introduced itself */
+	return l;
+}
+
+/* Fragments whose rest has not come: their timers, until the last one has given up. */
+static void forget_fragments(void)
+{
+	for (int i = 0; i <= IP_REASS_MAXAGE; i++)
+		ip_reass_tmr();
+	for (int i = 0; i <= IPV6_REASS_MAXAGE; i++)
+		ip6_reass_tmr();
+}
+
+uint64_t lab_lwip_destroy(struct lab_lwip *l)
+{
+	if (!l)
+		return 0;
+	if (l->pbufs && l->dev) {
+		netif_remove(&l->netif);
+		forget_fragments();
+		lab_lwip_flush(l);
+		lab_lwip_drop_queue(l);
+		l->dev = NULL;
+	}
+	if (l->stats.held)
+		return l->stats.held;
+	free(l->pbufs);
+	free(l);
+	return 0;
+}
+
+struct netif *lab_lwip_netif(struct lab_lwip *l)
+{
+	return &l->netif;
+}
+
+void lab_lwip_stats(const struct lab_lwip *l, struct lab_lwip_stats *stats)
+{
+	*stats = l->stats;
+	stats->queued = l->tx_n;
+}

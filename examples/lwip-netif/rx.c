@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Up the stack: a received frame becomes a pbuf where it lies, and goes back to the pool when lwIP
+ * or the program lets go of it. Knows frames and pbufs; knows no protocol.
+ */
+#include <lwip/pbuf.h>
+
+#include "inside.h"
+
+static void free_frame(struct lab_lwip *l, void *frame)
+{
+	if (lab_unlikely(lab_free(l->pool, frame)))
+		l->stats.free_refused++;
+}
+
+/* lwIP's last reference is gone. */
+static void let_go(struct pbuf *p)
+{
+	struct frame_pbuf *f = (struct frame_pbuf *)p;
+	struct lab_lwip *l = f->l;
+
+	l->stats.held--;
+	free_frame(l, lab_frame_at(l->pool, (uint32_t)(f - l->pbufs)));
+}
+
+/* The packet where it lies. NULL cannot be: the packet is within its frame. */
+static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet)
+{
+	struct frame_pbuf *f = &l->pbufs[lab_frame_index(l->pool, packet->frame)];
+
+	f->custom.custom_free_function = let_go;
+	f->l = l;
+	l->stats.held++;
+	if (l->stats.held > l->stats.rx_held_max)
+		l->stats.rx_held_max = l->stats.held;
+	return pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->length, PBUF_REF, &f->custom,
+				   (char *)packet->frame + packet->offset,
+				   (u16_t)(LAB_FRAME_SIZE - packet->offset));
+}
+
+/* The packet in memory of lwIP's, so that its frame is free at once. */
+static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
+{
+	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
+
+	if (p && pbuf_take(p, (char *)packet->frame + packet->offset, (u16_t)packet->length)) {
+		pbuf_free(p);
+		p = NULL;
+	}
+	l->stats.rx_copied += p != NULL;
+	free_frame(l, packet->frame);
+	return p;
+}
+
+void lab_lwip_rx(struct lab_lwip *l, const struct lab_packet *packets, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct pbuf *p = lab_likely(l->stats.held < l->hold) ? in_place(l, &packets[i])
+								     : copied(l, &packets[i]);
+
+		if (lab_unlikely(!p)) {
+			l->stats.rx_refused++;
+		} else if (lab_unlikely(l->netif.input(p, &l->netif) != ERR_OK)) {
+			l->stats.rx_refused++;
+			pbuf_free(p);
+		}
+	}
+}

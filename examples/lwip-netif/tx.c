@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 The Labyrinth authors
+ *
+ * Down to the device: each packet is copied once, into a frame that may come from the reserve.
+ * Knows pbufs, frames and the device; knows no protocol.
+ *
+ * Packets are queued, and handed over TX_BURST at a time and at the end of each turn. What the
+ * device has no room for stays queued; when the queue is full lwIP gets an error, and TCP tries
+ * again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <lwip/pbuf.h>
+
+#include "inside.h"
+
+static void free_frame(struct lab_lwip *l, void *frame)
+{
+	if (lab_unlikely(lab_free(l->pool, frame)))
+		l->stats.free_refused++;
+}
+
+void lab_lwip_drop_queue(struct lab_lwip *l)
+{
+	for (unsigned i = 0; i < l->tx_n; i++)
+		free_frame(l, l->tx[i].frame);
+	l->stats.tx_full += l->tx_n;
+	l->tx_n = 0;
+}
+
+void lab_lwip_flush(struct lab_lwip *l)
+{
+	unsigned sent = 0;
+
+	while (sent < l->tx_n) {
+		sent += lab_netdev_tx_burst(l->dev, l->tx + sent, l->tx_n - sent);
+		if (lab_likely(sent == l->tx_n) || errno != EINVAL)
+			break;
+		/* The driver says that something is wrong with this one: it is ours still. */
+		free_frame(l, l->tx[sent++].frame);
+		l->stats.tx_bad++;
+	}
+	l->tx_n -= sent;
+	memmove(l->tx, l->tx + sent, l->tx_n * sizeof(*l->tx));
+}
+
+err_t lab_lwip_linkoutput(struct netif *netif, struct pbuf *p)
+{
+	struct lab_lwip *l = netif->state;
+	void *frame;
+
+	if (lab_unlikely(p->tot_len < LAB_PACKET_MIN || p->tot_len > LAB_FRAME_SIZE)) {
+		l->stats.tx_bad++;
+		return ERR_BUF;
+	}
+	if (lab_unlikely(l->tx_n == TX_QUEUE)) {
+		lab_lwip_flush(l);
+		if (l->tx_n == TX_QUEUE) {
+			l->stats.tx_full++;
+			return ERR_MEM;
+		}
+	}
+	/* An answer, or what lets a sender go on: the reserve is for that. */
+	frame = lab_alloc(l->pool, LAB_GFP_ATOMIC);
+	if (lab_unlikely(!frame)) {
+		l->stats.tx_no_frame++;
+		return ERR_MEM;
+	}
+	pbuf_copy_partial(p, frame, p->tot_len, 0);
+	l->stats.tx_copied++;
+	l->tx[l->tx_n++] = (struct lab_packet){.frame = frame, .length = p->tot_len};
+	if (l->tx_n % TX_BURST == 0)
+		lab_lwip_flush(l);
+	return ERR_OK;
+}

@@ -108,7 +108,7 @@ static void legend_line(FILE *out, enum state state, int holder, const char *wha
 
 static void legend(FILE *out, const struct map *map, const struct lab_pool_stats *stats)
 {
-	char what[128];
+	char what[160];
 
 	fprintf(out, "<table><tr><th></th><th>state and owner</th><th>frames</th></tr>\n");
 	legend_line(out, STATE_DEPOT, -1, "free, in the depot", stats->free);
@@ -126,8 +126,13 @@ static void legend(FILE *out, const struct map *map, const struct lab_pool_stats
 				 h->name);
 			legend_line(out, STATE_CACHED, i, what, h->cached);
 		} else if (h->owner.kind == LAB_OWNER_DEVICE) {
-			snprintf(what, sizeof(what), "lent to device %u (%s)%s", h->owner.id,
-				 h->name, h->active ? "" : ", in quarantine");
+			int n = snprintf(what, sizeof(what), "lent to device %u (%s)%s",
+					 h->owner.id, h->name, h->active ? "" : ", in quarantine");
+
+			if (h->receiving || h->sending)
+				snprintf(what + n, sizeof(what) - (size_t)n,
+					 ": %" PRIu64 " to receive into, %" PRIu64 " to send",
+					 h->receiving, h->sending);
 			legend_line(out, STATE_LENT, i, what, h->lent);
 		} else {
 			snprintf(what, sizeof(what),

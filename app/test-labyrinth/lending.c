@@ -42,6 +42,51 @@ Test(lending, there_and_back)
 	}
 }
 
+static void split(const struct lab_pool *pool, uint64_t lent, uint64_t receiving, uint64_t sending)
+{
+	struct lab_holder holder[LAB_HOLDERS_MAX];
+	int n = lab_pool_holders(pool, holder, LAB_HOLDERS_MAX);
+
+	cr_assert_geq(n, 1);
+	cr_assert_eq(holder[n - 1].owner.kind, LAB_OWNER_DEVICE);
+	cr_assert_eq(holder[n - 1].lent, lent);
+	cr_assert_eq(holder[n - 1].receiving, receiving);
+	cr_assert_eq(holder[n - 1].sending, sending);
+}
+
+Test(lending, what_is_to_be_sent_is_told_apart)
+{
+	struct lab_pool *pool = small_pool(FRAMES, 0);
+	int nic = lab_device_register(pool, "nic");
+	void *frame[100];
+
+	cr_assert_eq(lab_alloc_bulk(pool, frame, 100, 0), 0);
+	cr_assert_eq(lab_lend(pool, nic, frame, 60), 60);
+	split(pool, 60, 0, 0); /* the driver has not said */
+	cr_assert_eq(lab_note_sending(pool, nic, 0), 0);
+	split(pool, 60, 60, 0);
+	cr_assert_eq(lab_note_sending(pool, nic, 13), 0);
+	split(pool, 60, 47, 13);
+	/* Never more than the frame table knows of, whatever is said, and whenever. */
+	cr_assert_eq(lab_take_back(pool, nic, frame, 50), 50);
+	split(pool, 10, 0, 10);
+	cr_assert_eq(lab_note_sending(pool, nic, UINT32_MAX), 0);
+	split(pool, 10, 0, 10);
+	cr_assert_eq(lab_note_sending(pool, nic + 1, 1), -ENOENT);
+	cr_assert_eq(lab_note_sending(pool, -1, 1), -ENOENT);
+	cr_assert_eq(lab_note_sending(NULL, 0, 1), -EINVAL);
+	cr_assert_eq(lab_take_back(pool, nic, frame + 50, 10), 10);
+	cr_assert_eq(lab_device_release(pool, nic), 0);
+	/* The next device of the number begins anew. */
+	cr_assert_eq(lab_device_register(pool, "disk"), nic);
+	cr_assert_eq(lab_lend(pool, nic, frame, 5), 5);
+	split(pool, 5, 0, 0);
+	cr_assert_eq(lab_take_back(pool, nic, frame, 5), 5);
+	cr_assert_eq(lab_device_release(pool, nic), 0);
+	cr_assert_eq(lab_free_bulk(pool, frame, 100), 0);
+	end_whole(pool);
+}
+
 Test(lending, a_lent_frame_is_nobody_elses)
 {
 	struct seen seen;

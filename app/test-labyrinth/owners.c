@@ -249,10 +249,14 @@ Test(owners, the_report_names_who_holds_what)
 	snprintf(part, sizeof(part), "process %d", other->pid);
 	report_has(pool, LAB_REPORT_TEXT, part);
 	report_has(pool, LAB_REPORT_TEXT, "device 0 (device), since");
+	report_has(pool, LAB_REPORT_TEXT, ": 8 lent, 5 to receive into, 3 to send\n");
+	report_has(pool, LAB_REPORT_JSON, "\"lent\":8,\"receiving\":5,\"sending\":3}");
+	cr_assert_eq(lab_note_sending(pool, 0, 1), -EPERM); /* it is the other's device */
 	report_has(pool, LAB_REPORT_JSON, "\"name\":\"rx \\\"0\\\"\"");
 	report_has(pool, LAB_REPORT_JSON, "\"held\":41");
 	seen = lab_pool_observe("shared", NULL);
 	report_has(seen, LAB_REPORT_TEXT, part);
+	report_has(seen, LAB_REPORT_TEXT, "5 to receive into, 3 to send");
 	lab_pool_destroy(seen);
 	other_kill(other);
 	lab_pool_reap(pool);

@@ -180,6 +180,7 @@ static inline void other_holds(struct lab_pool *pool, struct other *other)
 
 	lab_alloc_burst(pool, frames, 64, LAB_GFP_ATOMIC);
 	lab_lend(pool, device, frames, 8);
+	lab_note_sending(pool, device, 3);
 	lab_free_bulk(pool, frames + 48, 16);
 	other->number[0] = lab_frame_index(pool, frames[8]);
 }

@@ -42,6 +42,7 @@ int lab_device_register(struct lab_pool *pool, const char *name)
 						 __ATOMIC_RELAXED))
 			continue;
 		lab_label_set(&device[i].name, name, LAB_LABEL_MAX);
+		lab_store(&device[i].sending, 0u);
 		lab_store(&device[i].since, (uint64_t)time(NULL));
 		return i;
 	}
@@ -103,8 +104,20 @@ int lab_device_release(struct lab_pool *pool, int device)
 			device, lab_label_get(&pool->priv->shared->device[device].name, name),
 			(unsigned long long)lent, pool->priv->name);
 	}
+	lab_store(&pool->priv->shared->device[device].sending, 0u);
 	/* Release: the slot's next owner sees it as this one left it. */
 	__atomic_store_n(&pool->priv->shared->device[device].taken, 0, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int lab_note_sending(struct lab_pool *pool, int device, uint32_t n)
+{
+	int err = check_device(pool, device);
+
+	if (lab_unlikely(err))
+		return err;
+	/* Relaxed: it is for who looks on, and orders nothing. */
+	lab_store(&pool->priv->shared->device[device].sending, n < UINT32_MAX ? n + 1 : n);
 	return 0;
 }
 

@@ -54,7 +54,11 @@ struct lab_slot {
 	uint32_t quarantined;
 	uint32_t absolver; /* of a device: the process that is just freeing those */
 	uint32_t process;  /* of an lcore of a shared pool: the process that has it, by its id */
-	uint64_t since;    /* it was taken, in seconds since 1970 */
+	/* of a device: frames lent to it to be sent, plus one, as its driver says; 0: it does not
+	 */
+	uint32_t sending;
+	uint32_t pad;
+	uint64_t since; /* it was taken, in seconds since 1970 */
 	struct lab_label name;
 };
 
@@ -140,7 +144,7 @@ struct lab_head {
 
 #define LAB_MAGIC    0x48544e495259424cull /* "LBYRINTH" */
 /** To be raised with any change of what processes share. */
-#define LAB_LAYOUT 5u
+#define LAB_LAYOUT 6u
 
 /**
  * struct lab_plan - where each table lies in the mapping, from its beginning, and how large.

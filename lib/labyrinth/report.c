@@ -76,6 +76,15 @@ static void add_process(struct list *list, const struct lab_process *p)
 		add_lcore(list, h, p, lcore);
 }
 
+/* The count is the driver's, the frames are the table's: never more than these. */
+static void split_lent(struct lab_holder *h, uint32_t noted)
+{
+	if (!noted)
+		return;
+	h->sending = noted - 1 < h->lent ? noted - 1 : h->lent;
+	h->receiving = h->lent - h->sending;
+}
+
 static void add_device(struct list *list, int device)
 {
 	const struct lab_shared *shared = list->pool->priv->shared;
@@ -89,6 +98,7 @@ static void add_device(struct list *list, int device)
 	h = add(list, lab_owner_device(device), &slot->name, lab_load(&slot->since));
 	h->process = process;
 	h->lent = list->by_state[LAB_STATE_LENT(device)];
+	split_lent(h, lab_load(&slot->sending));
 	h->active = lab_load(&p->id) == process && lab_load(&p->state) == LAB_PROCESS_ACTIVE &&
 		    !lab_load(&slot->quarantined);
 	h->pid = lab_load(&p->id) == process ? p->pid : 0;

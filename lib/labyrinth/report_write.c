@@ -58,9 +58,12 @@ static void text_holder(FILE *out, const struct lab_holder *h)
 			h->held, h->cached);
 		break;
 	default:
-		fprintf(out, "  device %u (%s)%s, since %s: %" PRIu64 " lent\n", h->owner.id,
-			h->name, h->active ? "" : ", in quarantine", when(h->since, since),
-			h->lent);
+		fprintf(out, "  device %u (%s)%s, since %s: %" PRIu64 " lent", h->owner.id, h->name,
+			h->active ? "" : ", in quarantine", when(h->since, since), h->lent);
+		if (h->receiving || h->sending)
+			fprintf(out, ", %" PRIu64 " to receive into, %" PRIu64 " to send",
+				h->receiving, h->sending);
+		fputc('\n', out);
 	}
 }
 
@@ -128,9 +131,10 @@ static void json_holder(FILE *out, const struct lab_holder *h)
 	json_string(out, h->name);
 	fprintf(out,
 		",\"process\":%u,\"pid\":%u,\"since\":%" PRIu64 ",\"active\":%s,\"held\":%" PRIu64
-		",\"cached\":%" PRIu64 ",\"lent\":%" PRIu64 "}",
+		",\"cached\":%" PRIu64 ",\"lent\":%" PRIu64 ",\"receiving\":%" PRIu64
+		",\"sending\":%" PRIu64 "}",
 		h->process, h->pid, h->since, h->active ? "true" : "false", h->held, h->cached,
-		h->lent);
+		h->lent, h->receiving, h->sending);
 }
 
 static void json_site(FILE *out, const struct lab_site_stats *site)

@@ -36,6 +36,33 @@ Test(dma_loan, there_and_back)
 	}
 }
 
+/* What is to be sent is told apart by the device's number in each pool. */
+Test(dma_loan, what_is_to_be_sent)
+{
+	for (int mode = LAB_DOMAIN_GUARDED; mode <= LAB_DOMAIN_STRICT; mode++) {
+		struct lab_holder holder[LAB_HOLDERS_MAX];
+		struct lab_pool *other;
+		int n;
+
+		begin((enum lab_domain_mode)mode);
+		other = named_pool("other", 64, 0);
+		cr_assert_eq(lab_device_lend(nic, pool, frame, 60, iova), 60);
+		OK(lab_device_note_sending(nic, pool, 12));
+		n = lab_pool_holders(pool, holder, LAB_HOLDERS_MAX);
+		cr_assert_geq(n, 1);
+		cr_assert_eq(holder[n - 1].owner.kind, LAB_OWNER_DEVICE);
+		cr_assert_eq(holder[n - 1].receiving, 48);
+		cr_assert_eq(holder[n - 1].sending, 12);
+		REFUSED(EPERM, lab_device_note_sending(nic, other, 1), "'other'",
+			"not mapped in domain 'net'");
+		REFUSED(EINVAL, lab_device_note_sending(nic, NULL, 1), FAKE_NIC, "NULL");
+		cr_assert_eq(lab_device_take_back(nic, pool, frame, 60), 60);
+		give_up_frames();
+		end();
+		end_whole(other);
+	}
+}
+
 /* Pools of a plain kind have no owners, and yet their frames travel. */
 Test(dma_loan, unprotected)
 {

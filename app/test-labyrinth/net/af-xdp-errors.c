@@ -199,9 +199,11 @@ static void interface_down(struct lab_pool *pool)
 	lab_netdev_stats(dev, &s);
 	tap_ok(sent == 64 && errno == EAGAIN && s.tx_full == 36 && s.tx_kick_errors > 0,
 	       "interface down: 64 packets wait, the others are refused with EAGAIN");
+	tap_ok(link_split(pool, 64, 64), "reports tell them from the frames to receive into");
 	link_free(pool, p + sent, 100 - sent);
 	link_run("ip link set " LINK_A " up");
 	tap_ok(link_wait_sent(dev), "interface up: they leave");
+	tap_ok(link_split(pool, s.rx_lent, 0), "none is there to be sent any more");
 	link_run("ip link set " LINK_A " down");
 	sent = lab_alloc_burst(pool, frames, 10, LAB_GFP_ATOMIC);
 	for (unsigned i = 0; i < sent; i++)

@@ -48,6 +48,11 @@ unsigned lab_device_take_back(struct lab_device *dev, struct lab_pool *p, void *
 	return lab_take_back(p, number, frames, n);
 }
 
+int lab_device_note_sending(struct lab_device *dev, struct lab_pool *p, uint32_t n)
+{
+	return lab_note_sending(p, number, n);
+}
+
 /* ---- the device's side ---- */
 
 static uint32_t regs[0x1000];
@@ -109,6 +114,15 @@ static bool all_home(void)
 
 	lab_pool_stats(pool, &s);
 	return s.free + s.cached == s.total;
+}
+
+/* Whether reports tell apart what the device has of each ring. */
+static bool told(void)
+{
+	struct lab_holder holder[LAB_HOLDERS_MAX];
+	int n = lab_pool_holders(pool, holder, LAB_HOLDERS_MAX);
+
+	return n > 0 && holder[n - 1].receiving == x.rx_lent && holder[n - 1].sending == x.tx_lent;
 }
 
 /* ---- tests ---- */
@@ -185,7 +199,7 @@ static void test_transmit(void)
 {
 	struct lab_packet p[128];
 	unsigned sent = 0, done = 0;
-	bool right = true;
+	bool right = true, reported = true;
 
 	for (unsigned round = 0; round < 200; round++) {
 		unsigned n = make_packets(p, 1 + round % 79, 60);
@@ -200,8 +214,10 @@ static void test_transmit(void)
 		done += transmit(1 + round * 7 % 50);
 		burst(NULL, 0);
 		right = right && x.tx_lent <= TX_MAX && x.tx_lent >= sent - done;
+		reported = reported && told();
 	}
 	tap_ok(right && sent > 1000, "frames on their way are the device's, and at most tx_frames");
+	tap_ok(reported, "reports tell them from those to receive into");
 	done += transmit(1000);
 	burst(NULL, 0);
 	tap_ok(done == sent && x.tx_lent == 0 && x.stats.tx_completed == sent &&

@@ -127,6 +127,23 @@ void link_free(struct lab_pool *pool, struct lab_packet *packets, unsigned n)
 		lab_free(pool, packets[i].frame);
 }
 
+bool link_split(const struct lab_pool *pool, uint64_t receiving, uint64_t sending)
+{
+	struct lab_holder holder[LAB_HOLDERS_MAX];
+	int n = lab_pool_holders(pool, holder, LAB_HOLDERS_MAX);
+
+	for (int i = 0; i < n; i++) {
+		if (holder[i].owner.kind != LAB_OWNER_DEVICE)
+			continue;
+		if (holder[i].receiving == receiving && holder[i].sending == sending &&
+		    holder[i].lent == receiving + sending)
+			return true;
+		tap_note("%s: %" PRIu64 " lent, %" PRIu64 " to receive into, %" PRIu64 " to send",
+			 holder[i].name, holder[i].lent, holder[i].receiving, holder[i].sending);
+	}
+	return false;
+}
+
 bool link_conserved(const struct lab_pool *pool, uint64_t held)
 {
 	struct lab_pool_stats s, c = {0};

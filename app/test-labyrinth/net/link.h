@@ -40,6 +40,10 @@ bool link_wait_sent(struct lab_netdev *dev);
 /** link_free() - free the frames of packets. */
 void link_free(struct lab_pool *pool, struct lab_packet *packets, unsigned n);
 
+/** link_split() - a device of the pool is lent just so many frames, as reports tell them apart;
+ * says so if not. */
+bool link_split(const struct lab_pool *pool, uint64_t receiving, uint64_t sending);
+
 /** link_conserved() - all frames are in the pool but @held, none is lent; says so if not. */
 bool link_conserved(const struct lab_pool *pool, uint64_t held);
 

@@ -173,6 +173,8 @@ static void add_holder(data_t *d, const struct lab_holder *h)
 	rte_tel_data_add_dict_u64(part, "held", h->held);
 	rte_tel_data_add_dict_u64(part, "cached", h->cached);
 	rte_tel_data_add_dict_u64(part, "lent", h->lent);
+	rte_tel_data_add_dict_u64(part, "receiving", h->receiving);
+	rte_tel_data_add_dict_u64(part, "sending", h->sending);
 	snprintf(key, sizeof(key), "%s_%u", kinds[h->owner.kind], h->owner.id);
 	rte_tel_data_add_dict_container(d, key, part, 0);
 }

@@ -114,7 +114,7 @@ static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 		return lab_fail(ENOMEM, "%s: no memory for a bitmap of %llu frames", x->netdev.name,
 				(unsigned long long)frames);
 	x->device = lab_device_register(x->pool, x->netdev.name);
-	return x->device < 0 ? x->device : 0;
+	return x->device < 0 ? x->device : lab_note_sending(x->pool, x->device, 0);
 }
 
 static int destroy(struct af_xdp *x)

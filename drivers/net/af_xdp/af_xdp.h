@@ -51,6 +51,7 @@ struct af_xdp {
 	uint32_t tx_max;              /* most frames lent for sending */
 	uint32_t rx_lent;             /* now */
 	uint32_t tx_lent;             /* now */
+	uint32_t tx_told;             /* of these, as the pool was last told */
 
 	struct xsk_ring_cons rx;
 	struct xsk_ring_prod fill;

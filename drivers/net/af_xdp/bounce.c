@@ -47,6 +47,8 @@ int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool)
 	x->bounce = b;
 	if (b->device < 0)
 		return b->device;
+	/* For who looks on: whatever of this pool is lent is there to be sent. */
+	lab_note_sending(pool, b->device, UINT32_MAX);
 	x->pool = lab_pool_create(&own);
 	return x->pool ? 0 : -errno;
 }

@@ -124,6 +124,15 @@ static void kick(struct af_xdp *x)
 	errno = saved;
 }
 
+/* For who looks on from outside: only if it has changed. */
+static inline void tell(struct af_xdp *x)
+{
+	if (lab_likely(x->tx_lent == x->tx_told))
+		return;
+	x->tx_told = x->tx_lent;
+	lab_note_sending(x->pool, x->device, x->tx_told);
+}
+
 static void reap(struct af_xdp *x)
 {
 	void *frames[AF_XDP_BATCH];
@@ -243,6 +252,7 @@ unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
 	}
 	x->stats.rx_packets += got;
 	lab_af_xdp_refill(x);
+	tell(x);
 	return got;
 }
 
@@ -333,6 +343,7 @@ unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
 		errno = why;
 	}
 	kick(x);
+	tell(x);
 	return sent;
 }
 

@@ -212,6 +212,7 @@ static struct lab_netdev *e1000e_open(const struct lab_netdev_config *config, co
 		return NULL;
 	}
 	await_link(x);
+	lab_device_note_sending(x->dev, x->pool, 0);
 	lab_e1000e_refill(x);
 	return &x->netdev;
 }

@@ -66,6 +66,7 @@ struct e1000e {
 	uint32_t tx_max;
 	uint32_t rx_lent;
 	uint32_t tx_lent;
+	uint32_t tx_told; /* as the pool was last told */
 	struct lab_netdev_stats stats;
 	bool skip;       /* the rest of a packet that is too long is still to come */
 	bool own_domain; /* made by open */

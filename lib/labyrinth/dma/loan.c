@@ -124,3 +124,10 @@ unsigned lab_device_take_back(struct lab_device *dev, struct lab_pool *pool, voi
 		return take_back_strict(dev, pool, number, frames, n);
 	return lab_take_back(pool, number, frames, n);
 }
+
+int lab_device_note_sending(struct lab_device *dev, struct lab_pool *pool, uint32_t n)
+{
+	int number = number_of(dev, pool);
+
+	return lab_unlikely(number < 0) ? number : lab_note_sending(pool, number, n);
+}

@@ -218,6 +218,14 @@ unsigned lab_device_take_back(struct lab_device *dev, struct lab_pool *pool, voi
 			      unsigned n);
 
 /**
+ * lab_device_note_sending() - say how many of the frames of a pool that are lent to a device are
+ * there to be sent. As lab_note_sending(), which says what for.
+ *
+ * Return: 0; -EPERM: the pool is not mapped in the device's domain; -EINVAL: no pool.
+ */
+int lab_device_note_sending(struct lab_device *dev, struct lab_pool *pool, uint32_t n);
+
+/**
  * lab_mmio_read32() and kin - access to a register of a BAR, in this width, once, and in program
  * order with other such accesses. What was stored to memory before lab_mmio_write*() is visible to
  * the device when the write arrives (x86-64 keeps stores in order; elsewhere by the release fence);

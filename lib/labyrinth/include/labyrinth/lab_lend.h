@@ -81,6 +81,22 @@ unsigned lab_lend(struct lab_pool *pool, int device, void *const *frames, unsign
  */
 unsigned lab_take_back(struct lab_pool *pool, int device, void *const *frames, unsigned n);
 
+/**
+ * lab_note_sending() - say how many of the frames lent to a device are there to be sent.
+ * @pool: the pool.
+ * @device: from lab_device_register().
+ * @n: how many; all others that are lent to it are there to be received into. More than are lent
+ *	counts as all.
+ *
+ * For who looks on: lab_pool_holders(), reports and labyrinth-info show the two apart from the
+ * first such call on, until lab_device_release(). Nothing else depends on it. A driver calls it
+ * behind a burst that has changed the number; one whose device has no such two sides need not.
+ *
+ * Return: 0; -ENOENT, -EPERM: no such device, or another process's. One store: never sleeps, no
+ * system call; one thread at a time for each device.
+ */
+int lab_note_sending(struct lab_pool *pool, int device, uint32_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -30,6 +30,8 @@ extern "C" {
  *	accepted yet.
  * @cached: free frames in its cache or caches.
  * @lent: frames that are lent to it.
+ * @receiving, @sending: of these, what a device is to receive into, and what it is to send as of
+ *	its driver's last burst. Both 0 where a driver does not say (lab_note_sending()).
  * @active: 1: a process that lives, as far as anybody has noticed; an lcore that a thread has; a
  *	device that a process drives.
  */
@@ -42,6 +44,8 @@ struct lab_holder {
 	uint64_t held;
 	uint64_t cached;
 	uint64_t lent;
+	uint64_t receiving;
+	uint64_t sending;
 	int active;
 };
 

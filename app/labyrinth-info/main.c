@@ -13,6 +13,13 @@
 #define POOLS_MAX 64
 
 static const struct argp_option table[] = {
+	{"brief", 'b', NULL, 0,
+	 "One line: totals, what each lcore holds and caches, what each device receives into and "
+	 "sends",
+	 0},
+	{"every", 'e', "SECONDS", 0,
+	 "Look again each SECONDS (0.1 is allowed), until interrupted or until the pool is gone",
+	 0},
 	{"group", 'g', "GROUP", 0,
 	 "Believe who answers for the pool if it is a member of GROUP, and not only this user or "
 	 "root",
@@ -26,7 +33,8 @@ static const struct argp_option table[] = {
 
 struct wanted {
 	const char *name, *group, *html;
-	int json, validate;
+	int json, brief, validate;
+	double every; /* seconds; 0: once */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -34,6 +42,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct wanted *w = state->input;
 
 	switch (key) {
+	case 'b':
+		w->brief = 1;
+		return 0;
+	case 'e':
+		w->every = every_parse(arg);
+		if (w->every <= 0)
+			argp_error(state, "--every wants seconds, from 0.01 to 86400, not '%s'",
+				   arg);
+		return 0;
 	case 'g':
 		w->group = arg;
 		return 0;
@@ -50,6 +67,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (w->name)
 			argp_error(state, "one pool at a time; '%s' is the second", arg);
 		w->name = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (w->json + w->brief + w->validate + (w->html != NULL) > 1)
+			argp_error(state, "--brief, --html, --json and --validate exclude each "
+					  "other");
+		if (w->every > 0 && (w->html || w->validate))
+			argp_error(state, "--every goes with --brief, with --json, or alone");
+		if (w->every > 0 && !w->name)
+			argp_error(state, "--every wants the NAME of a pool");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -110,7 +136,18 @@ static int write_html(const char *file, const struct lab_pool *pool)
 	return EXIT_SUCCESS;
 }
 
-static int show(const struct wanted *w, const struct lab_pool *pool)
+static int write_one(const struct wanted *w, const struct lab_pool *pool, int again)
+{
+	if (w->json)
+		return lab_pool_report(pool, stdout, LAB_REPORT_JSON);
+	if (w->brief)
+		return brief_write(stdout, pool);
+	if (w->every > 0)
+		every_begin_page(stdout, again);
+	return text_write(stdout, pool);
+}
+
+static int show(const struct wanted *w, const struct lab_pool *pool, int again)
 {
 	if (w->validate) {
 		if (lab_pool_validate(pool))
@@ -120,24 +157,47 @@ static int show(const struct wanted *w, const struct lab_pool *pool)
 	}
 	if (w->html)
 		return write_html(w->html, pool);
-	if (w->json ? lab_pool_report(pool, stdout, LAB_REPORT_JSON) : text_write(stdout, pool))
+	if (write_one(w, pool, again))
 		return fail();
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "labyrinth-info: its output cannot be written (%s)\n",
+			strerror(errno));
+		return EXIT_FAILURE;
+	}
 	return EXIT_SUCCESS;
+}
+
+/* One look. A handle shows a pool that is gone as it was at last, so each look asks anew. */
+static int look(const struct wanted *w, int again, int *more)
+{
+	struct lab_pool *pool = lab_pool_observe(w->name, w->group);
+	int status;
+
+	*more = 0;
+	if (!pool && again && errno == ENOENT) {
+		fprintf(stderr, "labyrinth-info: pool '%s' is gone\n", w->name);
+		return EXIT_SUCCESS;
+	}
+	if (!pool)
+		return fail();
+	status = show(w, pool, again);
+	lab_pool_destroy(pool);
+	*more = w->every > 0 && status == EXIT_SUCCESS;
+	return status;
 }
 
 int main(int argc, char **argv)
 {
 	struct wanted w = {0};
-	struct lab_pool *pool;
-	int status;
+	int status, more;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &w);
 	if (!w.name)
 		return list(w.group);
-	pool = lab_pool_observe(w.name, w.group);
-	if (!pool)
-		return fail();
-	status = show(&w, pool);
-	lab_pool_destroy(pool);
+	status = look(&w, 0, &more);
+	while (more) {
+		every_wait(w.every);
+		status = look(&w, 1, &more);
+	}
 	return status;
 }

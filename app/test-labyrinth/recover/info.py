@@ -9,6 +9,7 @@ import html.parser
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,73 @@ def check_json(text, truth, pids):
     ok(all(str(pid) in flat for pid in pids), "json: both processes are in it", flat)
 
 
+def check_split(brief, text, as_json, drawn):
+    """What a device is to receive into and what it is to send (live.c: a quarter), in each way of looking."""
+    pairs = [(6, 2), (4, 1)]
+    ok(all(f"receiving={r} sending={s}" in brief and f"{r} to receive into, {s} to send" in text
+           and f": {r} to receive into, {s} to send" in drawn for r, s in pairs)
+       and {(h["receiving"], h["sending"]) for h in json.loads(as_json)["holders"] if h["kind"] == "device"} == set(pairs),
+       "what a device receives into and what it sends are told apart", brief + text)
+
+
+def check_brief(line, truth):
+    """The line: its numbers, and that there is one only."""
+    totals, *owners = line.rstrip("\n").split("; ")
+    numbers = {key: int(value) for key, value in re.findall(r" (\w+)=(\d+)", totals)}
+    ok(line.count("\n") == 1 and re.match(r"\d\d:\d\d:\d\d\.\d ", line)
+       and all(numbers[key] == truth[key] for key in ("total", "free", "cached", "held", "lent"))
+       and numbers["reserve"] <= numbers["free"], "brief: a line with the totals that are counted", line)
+
+    def of(kind, what):
+        return sum(int(n) for owner in owners if owner.startswith(kind) for n in re.findall(what + r"=(\d+)", owner))
+    ok(of("lcore", "held") + of("process", "held") == truth["held"] and of("lcore", "cached") == truth["cached"]
+       and of("device", "receiving") + of("device", "sending") == truth["lent"],
+       "brief: and its owners have as many", line)
+
+
+def follow(*arguments):
+    """Starts labyrinth-info looking again and again."""
+    return subprocess.Popen([sys.argv[2], NAME, "--every", "0.05", *arguments], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def until(watcher, wanted):
+    """Reads its lines up to one in which @wanted is found; None if it ends before."""
+    return next((line for line in watcher.stdout if re.search(wanted, line)), None)
+
+
+def check_moving(ask):
+    """What is written again and again moves with the pool, in each of the three ways."""
+    watchers = {"brief": follow("--brief"), "json": follow("--json"), "text": follow()}
+    resting = {"brief": " held=70 ", "json": '"held":70', "text": ", 70 held"}
+    moved = {"brief": " held=77 ", "json": '"held":77', "text": ", 77 held"}
+    for way, watcher in watchers.items():
+        seen = until(watcher, resting[way]) and until(watcher, resting[way])
+        ok(seen, f"every, {way}: it looks again")
+    ask("take 7")
+    for way, watcher in watchers.items():
+        ok(until(watcher, moved[way]), f"every, {way}: and what changed has changed")
+    ask("take 0")
+    ok(until(watchers["brief"], resting["brief"]), "every: and back")
+    watchers["brief"].send_signal(signal.SIGINT)
+    ok(watchers["brief"].wait(10) == -signal.SIGINT, "every: an interrupt ends it")
+    return watchers["text"], watchers["json"]
+
+
+def check_refused():
+    """What makes no sense is refused with a sentence."""
+    for arguments, word in ((("--every", "0", NAME), "seconds"), (("--every", "x", NAME), "seconds"),
+                            (("--every", "nan", NAME), "seconds"), (("--every", "1e9", NAME), "seconds"),
+                            (("--every", "1"), "NAME"), (("--every", "1", "--validate", NAME), "--every"),
+                            (("--brief", "--json", NAME), "exclude")):
+        status, out, err = look(sys.argv[2], *arguments)
+        ok(status not in (0, 1) and not out and word in err, "refused: " + " ".join(arguments), err)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([sys.argv[2], NAME, "--brief", "--every", "0.05"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=30, check=False)
+    ok(done.returncode == 1 and "cannot be written" in done.stderr, "output that cannot be written ends it", done.stderr)
+
+
 def main():
     """Looks in every way, and whether that changed anything."""
     live = subprocess.Popen([sys.argv[1], NAME], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -149,12 +217,13 @@ def main():
         as_json = look(sys.argv[2], NAME, "--json")
         valid = look(sys.argv[2], NAME, "--validate")
         drawn = look(sys.argv[2], NAME, "--html", page.name)
+        brief = look(sys.argv[2], NAME, "--brief")
         content = open(page.name, encoding="utf-8").read()
     listed = look(sys.argv[2])
     after = ask("say")
     ok(before == after, "no counter has changed for being looked at", f"{before} {after}")
-    ok(all(status == 0 and not err for status, _, err in (text, as_json, valid, drawn, listed)),
-       "labyrinth-info can look in every way", (text, as_json, valid, drawn, listed))
+    ok(all(status == 0 and not err for status, _, err in (text, as_json, valid, drawn, brief, listed)),
+       "labyrinth-info can look in every way", (text, as_json, valid, drawn, brief, listed))
     ok(NAME in listed[1] and "70 held, 13 lent" in listed[1], "it lists the pool", listed[1])
     ok("in order" in valid[1], "it finds the pool in order", valid[1])
     letters = "".join(line.split()[1] for line in text[1].splitlines() if re.match(r" +\d+  [.A-Za-z]+$", line))
@@ -162,11 +231,18 @@ def main():
        "text: a letter for each frame", letters)
     check_json(as_json[1], before, before["pid"])
     check_page(content, before)
+    check_brief(brief[1], before)
+    check_split(brief[1], text[1], as_json[1], content)
+    check_refused()
+    watchers = check_moving(ask)
     last = ask("work")
     ok(last["failed"] == 0 and last["in_order"] and last["allocs"] > after["allocs"]
        and (last["held"], last["lent"]) == (70, 13), "both processes work on as before", last)
     live.stdin.close()
     ok(live.wait(30) == 0 and not os.path.exists(os.environ["LABYRINTH_RUNTIME_DIR"]), "and leave nothing")
+    for watcher in watchers:
+        err = watcher.communicate(timeout=30)[1]
+        ok(watcher.returncode == 0 and f"'{NAME}' is gone" in err, "every: it ends with the pool, and says so", err)
     status, _, err = look(sys.argv[2], NAME)
     ok(status == 1 and NAME in err, "of a pool that is gone it says so", err)
     print(f"1..{tests}")

@@ -3,7 +3,7 @@
  *
  * A live pool for info.py to look at: two processes that hold, lend and cache frames, and rest. For
  * each line on its standard input it prints what it knows of the pool; "work" makes both processes
- * work, and say whether they could.
+ * work, and say whether they could; "take N" makes it hold N frames more than at rest.
  *
  *	live NAME
  */
@@ -24,6 +24,7 @@ static void have(unsigned held, unsigned lent)
 	device = lab_device_register(pool, "device");
 	if (lab_alloc_bulk(pool, frames, held + lent + 20, 0) ||
 	    lab_lend(pool, device, frames, lent) != lent ||
+	    lab_note_sending(pool, device, lent / 4) ||
 	    lab_free_bulk(pool, frames + lent + held, 20))
 		crew->member[0].failed++;
 }
@@ -36,6 +37,17 @@ static void work(void)
 		if (lab_alloc_bulk(pool, burst, 64, 0) || lab_free_bulk(pool, burst, 64))
 			crew->member[0].failed++;
 	}
+}
+
+static void take(unsigned n)
+{
+	static void *more[64];
+	static unsigned have_more;
+
+	lab_free_bulk(pool, more, have_more);
+	have_more = n < 64 ? n : 64;
+	if (lab_alloc_bulk(pool, more, have_more, 0))
+		crew->member[0].failed++;
 }
 
 static void second(unsigned me, uint64_t unused)
@@ -109,6 +121,8 @@ int main(int argc, char **argv)
 			while (__atomic_load_n(&crew->member[0].paused, __ATOMIC_ACQUIRE) <= order)
 				usleep(200);
 		}
+		if (strncmp(line, "take ", 5) == 0)
+			take((unsigned)strtoul(line + 5, NULL, 10));
 		print();
 	}
 	crew_kill(0);

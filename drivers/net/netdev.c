@@ -32,6 +32,16 @@ static struct lab_netdev *refuse(int rc)
 	return NULL;
 }
 
+static struct lab_netdev *open_by(const struct lab_netdev_ops *driver,
+				  const struct lab_netdev_config *config, const char *args)
+{
+	struct lab_netdev *dev = driver->open(config, args);
+
+	if (dev)
+		dev->flags = config->flags;
+	return dev;
+}
+
 struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 {
 	const char *colon;
@@ -41,10 +51,11 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 		return refuse(lab_fail(EINVAL, "lab_netdev_open: no %s was given: set %s",
 				       config ? "pool" : "configuration",
 				       config ? "config.pool to a pool" : "config"));
-	if (config->flags)
-		return refuse(lab_fail(
-			EINVAL, "lab_netdev_open: flags 0x%x: this version knows none, use 0",
-			config->flags));
+	if (config->flags & ~LAB_NETDEV_TX_RETURN)
+		return refuse(lab_fail(EINVAL,
+				       "lab_netdev_open: flags 0x%x: this version knows "
+				       "LAB_NETDEV_TX_RETURN (0x%x) alone",
+				       config->flags, LAB_NETDEV_TX_RETURN));
 	if (config->rx_frames > LAB_NETDEV_FRAMES_MAX || config->tx_frames > LAB_NETDEV_FRAMES_MAX)
 		return refuse(lab_fail(
 			EINVAL, "lab_netdev_open: %s of %u frames: ask for at most %u",
@@ -64,7 +75,7 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config)
 	for (unsigned i = 0; drivers[i]; i++) {
 		if (strlen(drivers[i]->name) == len &&
 		    !memcmp(drivers[i]->name, config->device, len))
-			return drivers[i]->open(config, colon + 1);
+			return open_by(drivers[i], config, colon + 1);
 	}
 	return refuse(lab_fail(ENOTSUP,
 			       "device \"%s\": no driver \"%.*s\" in this build; it has: " DRIVERS,
@@ -79,6 +90,18 @@ unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
 unsigned lab_netdev_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n)
 {
 	return dev->ops->tx_burst(dev, packets, n);
+}
+
+unsigned lab_netdev_tx_done(struct lab_netdev *dev, void **frames, unsigned n)
+{
+	if (!(dev->flags & LAB_NETDEV_TX_RETURN)) {
+		lab_fail(EINVAL,
+			 "%s: frees the frames of sent packets itself: open it with "
+			 "LAB_NETDEV_TX_RETURN to have them back",
+			 dev->name);
+		return 0;
+	}
+	return dev->ops->tx_done(dev, frames, n);
 }
 
 int lab_netdev_wait(struct lab_netdev *dev, int timeout_ms)

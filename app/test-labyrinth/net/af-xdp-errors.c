@@ -79,8 +79,10 @@ static void bad_arguments(struct lab_pool *pool)
 	tap_ok(!lab_netdev_open(NULL) && errno == EINVAL, "no configuration");
 	tap_ok(!lab_netdev_open(&config) && errno == EINVAL, "no pool");
 	config.pool = pool;
-	config.flags = 1;
-	tap_ok(!lab_netdev_open(&config) && errno == EINVAL, "unknown flags");
+	config.flags = LAB_NETDEV_TX_RETURN | 0x40;
+	tap_ok(!lab_netdev_open(&config) && errno == EINVAL && strstr(lab_error_text(), "0x41") &&
+		       strstr(lab_error_text(), "LAB_NETDEV_TX_RETURN"),
+	       "unknown flags, and which one is known");
 	config.flags = 0;
 	config.tx_frames = LAB_NETDEV_FRAMES_MAX + 1;
 	tap_ok(!lab_netdev_open(&config) && errno == EINVAL, "too many frames");

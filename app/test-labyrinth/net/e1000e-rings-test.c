@@ -122,7 +122,8 @@ static bool told(void)
 	struct lab_holder holder[LAB_HOLDERS_MAX];
 	int n = lab_pool_holders(pool, holder, LAB_HOLDERS_MAX);
 
-	return n > 0 && holder[n - 1].receiving == x.rx_lent && holder[n - 1].sending == x.tx_lent;
+	return n > 0 && holder[n - 1].receiving == x.rx_lent &&
+	       holder[n - 1].sending == x.tx_lent + x.done.n;
 }
 
 /* ---- tests ---- */
@@ -223,6 +224,91 @@ static void test_transmit(void)
 	tap_ok(done == sent && x.tx_lent == 0 && x.stats.tx_completed == sent &&
 		       x.stats.tx_packets == sent,
 	       "all that was sent is freed, by the report of each burst's last");
+}
+
+/* ---- frames that come back to who sent them ---- */
+
+static unsigned fetch(void **frames, unsigned n)
+{
+	return lab_e1000e_tx_done(&x.netdev, frames, n);
+}
+
+/* Fetched now and then, in numbers that divide nothing: in order, once each, and never too many. */
+static void test_returned(void)
+{
+	static void *queue[1 << 15];
+	void *back[TX_MAX];
+	struct lab_packet p[128];
+	unsigned sent = 0, fetched = 0, full = 0;
+	bool right = true, reported = true;
+
+	for (unsigned round = 0; round < 400; round++) {
+		unsigned n = make_packets(p, 1 + round % 79, 60);
+		unsigned got = lab_e1000e_tx_burst(&x.netdev, p, n);
+
+		if (got < n) {
+			right = right && errno == EAGAIN && x.tx_lent + x.done.n == TX_MAX;
+			full++;
+		}
+		for (unsigned i = 0; i < got; i++)
+			queue[sent++] = p[i].frame;
+		give_back(p + got, n - got);
+		transmit(1 + round * 7 % 50);
+		burst(NULL, 0);
+		right = right && x.tx_lent + x.done.n <= TX_MAX;
+		reported = reported && told();
+		if (round % 3 == 0)
+			continue;
+		n = fetch(back, 1 + round * 5 % TX_MAX);
+		for (unsigned i = 0; i < n; i++, fetched++)
+			right = right && back[i] == queue[fetched] && lab_free(pool, back[i]) == 0;
+		reported = reported && told();
+	}
+	transmit(1000);
+	while (fetched < sent && fetch(back, 1) && back[0] == queue[fetched])
+		right = right && lab_free(pool, queue[fetched++]) == 0;
+	tap_ok(right && sent > 1000 && full > 10,
+	       "frames of sent packets come back in order, and count until they are fetched");
+	tap_ok(fetched == sent && fetch(back, TX_MAX) == 0 && x.tx_lent == 0, "all of them, once");
+	tap_ok(reported, "until then reports show them as to be sent");
+}
+
+static void test_returned_trouble(void)
+{
+	struct lab_packet p[TX_MAX];
+	struct lab_pool_stats s;
+	void *back[TX_MAX];
+	uint64_t before = x.stats.refused;
+	unsigned n;
+	bool right;
+
+	make_packets(p, TX_MAX, 60);
+	lab_e1000e_tx_burst(&x.netdev, p, TX_MAX);
+	tap_ok(fetch(back, TX_MAX) == 0, "what has not been sent does not come back");
+	transmit(TX_MAX);
+	burst(NULL, 0);
+	right = x.done.n == TX_MAX && x.tx_lent == 0;
+	for (unsigned i = 0; i < TX_MAX; i++)
+		right = right && lab_free(pool, p[i].frame) == -EBUSY;
+	tap_ok(right && lab_e1000e_tx_burst(&x.netdev, p, 1) == 0 && errno == EAGAIN,
+	       "unfetched, they are the device's, and nothing more is accepted");
+	kept = 2;
+	n = fetch(back, 10);
+	tap_ok(n == 8 && back[0] == p[2].frame && x.stats.refused - before == 2,
+	       "those that the pool does not take back are left out, and counted");
+	status = LAB_DEVICE_GONE;
+	n += fetch(back + n, 10);
+	status = LAB_DEVICE_PRESENT;
+	tap_ok(n == 18 && back[17] == p[19].frame, "they come back from a device that is gone");
+	make_packets(p, 8, 60);
+	n -= lab_e1000e_tx_burst(&x.netdev, p, 8) == 8 ? 0 : 100; /* there is room again */
+	lab_e1000e_free_done(&x);
+	lab_e1000e_recall(&x, true);
+	lab_pool_stats(pool, &s);
+	tap_ok(n == 18 && s.held == 18 && s.lent == 0,
+	       "at the end all are free but those that were fetched");
+	lab_free_bulk(pool, back, 18);
+	tap_ok(all_home(), "and these can be freed");
 }
 
 static void test_short_packets(void)
@@ -358,6 +444,11 @@ int main(void)
 	test_short_packets();
 	test_no_frames();
 	test_trouble();
+	if (lab_netdev_done_make(&x.done, TX_MAX))
+		return EXIT_FAILURE;
+	lab_e1000e_refill(&x);
+	test_returned();
+	test_returned_trouble();
 	tap_ok(lab_device_release(pool, number) == 0 && lab_pool_destroy(pool) == 0,
 	       "nothing is lent, the pool can be destroyed");
 	free(x.rx.desc);
@@ -366,5 +457,6 @@ int main(void)
 	free(x.tx.frames);
 	free(x.tx_last);
 	free(x.stuck);
+	free(x.done.frames);
 	return tap_done();
 }

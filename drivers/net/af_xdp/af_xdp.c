@@ -90,6 +90,7 @@ static int read_mac(struct af_xdp *x)
 static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 {
 	int rc, breathes = lab_pool_breathes(config->pool);
+	bool returns = config->flags & LAB_NETDEV_TX_RETURN;
 	uint64_t frames, half = lab_pool_frames(config->pool) / 2;
 
 	if (!lab_pool_memory(config->pool, NULL))
@@ -101,7 +102,7 @@ static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 	x->tx_max = config->tx_frames ? config->tx_frames : DEFAULT_FRAMES;
 	if (breathes) {
 		x->netdev.ops = &bounce_ops;
-		rc = lab_af_xdp_bounce_make(x, config->pool);
+		rc = lab_af_xdp_bounce_make(x, config->pool, returns);
 		if (rc)
 			return rc;
 	} else {
@@ -110,6 +111,9 @@ static int prepare(struct af_xdp *x, const struct lab_netdev_config *config)
 	frames = lab_pool_frames(x->pool);
 	x->base = lab_pool_memory(x->pool, &x->bytes);
 	x->out = calloc((frames + 63) / 64, sizeof(*x->out));
+	if (returns && !breathes && lab_netdev_done_make(&x->done, x->tx_max))
+		return lab_fail(ENOMEM, "%s: no memory for %u frames to be fetched", x->netdev.name,
+				x->tx_max);
 	if (!x->out)
 		return lab_fail(ENOMEM, "%s: no memory for a bitmap of %llu frames", x->netdev.name,
 				(unsigned long long)frames);
@@ -125,6 +129,7 @@ static int destroy(struct af_xdp *x)
 		rc = lab_device_release(x->pool, x->device);
 	bounce = lab_af_xdp_bounce_end(x);
 	rc = rc ? rc : bounce;
+	free(x->done.frames);
 	free(x->out);
 	free(x);
 	return rc;
@@ -179,11 +184,13 @@ static int af_xdp_close(struct lab_netdev *dev)
 {
 	struct af_xdp *x = (struct af_xdp *)dev;
 
-	int lcore = lab_lcore_register(x->pool, NULL);
+	int rc = lab_lcore_register(x->pool, NULL);
 
-	/* Without one no frame can be taken back: better a device that is still open. */
-	if (lcore < 0)
-		return lcore;
+	if (rc >= 0)
+		rc = lab_af_xdp_bounce_recall(x);
+	/* Without lcores no frame can be taken back: better a device that is still open. */
+	if (rc < 0)
+		return rc;
 	drain(x);
 	lab_af_xdp_detach(x);
 	lab_af_xdp_recall(x);
@@ -234,6 +241,7 @@ static void af_xdp_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
 	*stats = x->stats;
 	stats->rx_lent = x->rx_lent;
 	stats->tx_lent = x->tx_lent;
+	stats->tx_unfetched = x->bounce ? lab_af_xdp_bounce_unfetched(x) : x->done.n;
 	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &kernel, &len))
 		return;
 	stats->missed_dropped = kernel.rx_dropped;
@@ -300,6 +308,7 @@ const struct lab_netdev_ops lab_af_xdp_ops = {
 	.open = af_xdp_open,
 	.rx_burst = lab_af_xdp_rx_burst,
 	.tx_burst = lab_af_xdp_tx_burst,
+	.tx_done = lab_af_xdp_tx_done,
 	.wait = af_xdp_wait,
 	.stats = af_xdp_stats,
 	.link = af_xdp_link,
@@ -314,6 +323,7 @@ static const struct lab_netdev_ops bounce_ops = {
 	.open = af_xdp_open,
 	.rx_burst = lab_af_xdp_bounce_rx_burst,
 	.tx_burst = lab_af_xdp_bounce_tx_burst,
+	.tx_done = lab_af_xdp_bounce_tx_done,
 	.wait = af_xdp_wait,
 	.stats = af_xdp_stats,
 	.link = af_xdp_link,

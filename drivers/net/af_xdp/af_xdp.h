@@ -35,6 +35,10 @@
  * first and says afterwards, once for a batch, how much of the fill ring it has consumed, so that a
  * shorter one can look full while frames are missing.
  *
+ * With LAB_NETDEV_TX_RETURN those that have been sent lie in @done until they are fetched: lent,
+ * but with the kernel no more, and without a bit. @tx_lent and what is there are at most @tx_max
+ * together.
+ *
  * @pool is the one that the program opened the device with, unless that breathes: then it is a
  * fixed one of the device's own, and @bounce knows the program's.
  */
@@ -51,7 +55,8 @@ struct af_xdp {
 	uint32_t tx_max;              /* most frames lent for sending */
 	uint32_t rx_lent;             /* now */
 	uint32_t tx_lent;             /* now */
-	uint32_t tx_told;             /* of these, as the pool was last told */
+	uint32_t tx_told;             /* frames to be sent, as the pool was last told */
+	struct lab_netdev_done done; /* not used with bounce buffers, which have one of their own */
 
 	struct xsk_ring_cons rx;
 	struct xsk_ring_prod fill;
@@ -86,6 +91,8 @@ void lab_af_xdp_detach(struct af_xdp *x);
 unsigned lab_af_xdp_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
 unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
 
+unsigned lab_af_xdp_tx_done(struct lab_netdev *dev, void **frames, unsigned n);
+
 /** af_xdp_packet_is_good() - whether the kernel would take a packet out of a frame of @pool. One
  * that it refuses is a frame that never comes back: find it before. */
 static inline bool af_xdp_packet_is_good(const struct lab_pool *pool, const struct lab_packet *p)
@@ -105,10 +112,11 @@ unsigned lab_af_xdp_room(struct af_xdp *x, unsigned n);
 /** lab_af_xdp_refill() - lend frames for receiving until there are rx_max, or the pool is empty. */
 void lab_af_xdp_refill(struct af_xdp *x);
 
-/** lab_af_xdp_progress() - free the frames of sent packets, and go on sending queued ones. */
+/** lab_af_xdp_progress() - free the frames of sent packets (or put them by), and go on sending
+ * queued ones. */
 void lab_af_xdp_progress(struct af_xdp *x);
 
-/** lab_af_xdp_recall() - take back and free all frames that are out. Only after
+/** lab_af_xdp_recall() - take back and free all frames that are out, and those put by. Only after
  * lab_af_xdp_detach(). */
 void lab_af_xdp_recall(struct af_xdp *x);
 

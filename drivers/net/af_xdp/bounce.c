@@ -18,13 +18,15 @@
  * struct af_xdp_bounce - the other side of the copies.
  * @pool: the program's.
  * @device: our number in it, from lab_device_register(); -1 before.
+ * @done: frames of it whose packets were copied, and that are to be fetched.
  */
 struct af_xdp_bounce {
 	struct lab_pool *pool;
 	int device;
+	struct lab_netdev_done done;
 };
 
-int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool)
+int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool, bool returns)
 {
 	/*
 	 * A batch is in hand here while the rings are filled to their limits, and no more than
@@ -47,6 +49,9 @@ int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool)
 	x->bounce = b;
 	if (b->device < 0)
 		return b->device;
+	if (returns && lab_netdev_done_make(&b->done, x->tx_max))
+		return lab_fail(ENOMEM, "%s: no memory for %u frames to be fetched", x->netdev.name,
+				x->tx_max);
 	/* For who looks on: whatever of this pool is lent is there to be sent. */
 	lab_note_sending(pool, b->device, UINT32_MAX);
 	x->pool = lab_pool_create(&own);
@@ -65,6 +70,7 @@ int lab_af_xdp_bounce_end(struct af_xdp *x)
 		rc = lab_device_release(b->pool, b->device);
 	if (x->pool)
 		left = lab_pool_destroy(x->pool);
+	free(b->done.frames);
 	free(b);
 	x->bounce = NULL;
 	return rc ? rc : left < 0 ? (int)left : 0;
@@ -128,9 +134,28 @@ unsigned lab_af_xdp_bounce_rx_burst(struct lab_netdev *dev, struct lab_packet *p
 }
 
 /*
+ * Takes frames of the program's pool back, and leaves out those that are refused: they have been
+ * changed by somebody else, and the close will say so, too. Returns how many are there.
+ */
+static unsigned take_back(struct af_xdp *x, void **frames, unsigned n)
+{
+	struct af_xdp_bounce *b = x->bounce;
+	unsigned back = lab_take_back(b->pool, b->device, frames, n);
+
+	if (lab_likely(back == n))
+		return n;
+	while (back < n) {
+		x->stats.refused++;
+		frames[back++] = NULL;
+		back += lab_take_back(b->pool, b->device, frames + back, n - back);
+	}
+	return lab_netdev_keep(frames, n);
+}
+
+/*
  * Sends the first packets of a batch for which there is room. Frames of the program's pool are lent
  * while they are read: it is the lending that refuses one which the caller does not hold, whose
- * memory may be gone.
+ * memory may be gone. Those that are to be fetched stay lent until they are.
  */
 static unsigned send_batch(struct af_xdp *x, const struct lab_packet *packets, unsigned n)
 {
@@ -152,15 +177,15 @@ static unsigned send_batch(struct af_xdp *x, const struct lab_packet *packets, u
 	sent = got ? lab_af_xdp_tx_burst(&x->netdev, out, got) : 0;
 	if (lab_unlikely(sent < got))
 		lab_free_bulk(x->pool, to + sent, got - sent);
-	/* One that is refused has been changed by somebody else: the close will say so, too. */
-	back = lab_take_back(b->pool, b->device, from, lent);
-	while (lab_unlikely(back < lent)) {
-		x->stats.refused++;
-		back++;
-		back += lab_take_back(b->pool, b->device, from + back, lent - back);
+	if (lab_unlikely(sent < lent))
+		take_back(x, from + sent, lent - sent);
+	if (b->done.frames) {
+		lab_netdev_done_put(&b->done, from, sent);
+	} else {
+		back = take_back(x, from, sent);
+		if (back)
+			lab_free_bulk(b->pool, from, back);
 	}
-	if (sent)
-		lab_free_bulk(b->pool, from, sent);
 	return sent;
 }
 
@@ -173,6 +198,8 @@ unsigned lab_af_xdp_bounce_tx_burst(struct lab_netdev *dev, const struct lab_pac
 	if (!have_lcore(x->bounce))
 		return 0;
 	room = lab_af_xdp_room(x, n);
+	if (x->bounce->done.frames && x->bounce->done.most - x->bounce->done.n < room)
+		room = x->bounce->done.most - x->bounce->done.n;
 	while (sent < room) {
 		unsigned want = room - sent < AF_XDP_BATCH ? room - sent : AF_XDP_BATCH;
 		unsigned good = 0, done;
@@ -196,4 +223,41 @@ unsigned lab_af_xdp_bounce_tx_burst(struct lab_netdev *dev, const struct lab_pac
 		lab_af_xdp_progress(x);
 	}
 	return sent;
+}
+
+unsigned lab_af_xdp_bounce_tx_done(struct lab_netdev *dev, void **frames, unsigned n)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+	unsigned got;
+
+	if (!have_lcore(x->bounce))
+		return 0;
+	lab_af_xdp_progress(x);
+	got = lab_netdev_done_get(&x->bounce->done, frames, n);
+	return got ? take_back(x, frames, got) : 0;
+}
+
+uint32_t lab_af_xdp_bounce_unfetched(const struct af_xdp *x)
+{
+	return x->bounce->done.n;
+}
+
+int lab_af_xdp_bounce_recall(struct af_xdp *x)
+{
+	struct af_xdp_bounce *b = x->bounce;
+	void *frames[AF_XDP_BATCH];
+	unsigned n;
+	int lcore;
+
+	if (!b || !b->done.n)
+		return 0;
+	lcore = lab_lcore_register(b->pool, NULL);
+	if (lcore < 0)
+		return lcore;
+	while ((n = lab_netdev_done_get(&b->done, frames, AF_XDP_BATCH))) {
+		n = take_back(x, frames, n);
+		if (n)
+			lab_free_bulk(b->pool, frames, n);
+	}
+	return 0;
 }

@@ -14,13 +14,25 @@
  * lab_af_xdp_bounce_make() - give the device a pool of its own to be the UMEM.
  * @x: rx_max and tx_max are set.
  * @pool: the program's; it breathes. Sets x->pool and x->bounce.
+ * @returns: its frames are to be fetched (LAB_NETDEV_TX_RETURN).
  *
  * The device's own pool lies on hugepages of @pool's node where there are enough, on ordinary pages
  * otherwise, which AF_XDP takes as well.
  *
  * Return: 0; or -errno with the error text set; lab_af_xdp_bounce_end() undoes any part.
  */
-int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool);
+int lab_af_xdp_bounce_make(struct af_xdp *x, struct lab_pool *pool, bool returns);
+
+/**
+ * lab_af_xdp_bounce_recall() - free the frames of the program's pool that nobody has fetched.
+ *
+ * Return: 0, also without bounce buffers; -ENOSPC: the thread can have no lcore of that pool, and
+ * nothing has changed.
+ */
+int lab_af_xdp_bounce_recall(struct af_xdp *x);
+
+/** lab_af_xdp_bounce_unfetched() - how many these are. */
+uint32_t lab_af_xdp_bounce_unfetched(const struct af_xdp *x);
 
 /**
  * lab_af_xdp_bounce_end() - destroy the device's own pool. Only when nothing of it is lent.
@@ -33,5 +45,6 @@ int lab_af_xdp_bounce_end(struct af_xdp *x);
 unsigned lab_af_xdp_bounce_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
 unsigned lab_af_xdp_bounce_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets,
 				    unsigned n);
+unsigned lab_af_xdp_bounce_tx_done(struct lab_netdev *dev, void **frames, unsigned n);
 
 #endif

@@ -81,15 +81,8 @@ static unsigned take_back(struct af_xdp *x, void **frames, unsigned n)
 
 static void take_back_and_free(struct af_xdp *x, void **frames, unsigned n)
 {
-	unsigned kept = 0;
-
-	if (lab_unlikely(take_back(x, frames, n))) {
-		for (unsigned i = 0; i < n; i++) {
-			if (frames[i])
-				frames[kept++] = frames[i];
-		}
-		n = kept;
-	}
+	if (lab_unlikely(take_back(x, frames, n)))
+		n = lab_netdev_keep(frames, n);
 	if (n)
 		lab_free_bulk(x->pool, frames, n);
 }
@@ -127,9 +120,11 @@ static void kick(struct af_xdp *x)
 /* For who looks on from outside: only if it has changed. */
 static inline void tell(struct af_xdp *x)
 {
-	if (lab_likely(x->tx_lent == x->tx_told))
+	uint32_t sending = x->tx_lent + x->done.n;
+
+	if (lab_likely(sending == x->tx_told))
 		return;
-	x->tx_told = x->tx_lent;
+	x->tx_told = sending;
 	lab_note_sending(x->pool, x->device, x->tx_told);
 }
 
@@ -148,7 +143,10 @@ static void reap(struct af_xdp *x)
 		xsk_ring_cons__release(&x->comp, n);
 		x->tx_lent -= m;
 		x->stats.tx_completed += m;
-		take_back_and_free(x, frames, m);
+		if (x->done.frames)
+			lab_netdev_done_put(&x->done, frames, m);
+		else
+			take_back_and_free(x, frames, m);
 	}
 }
 
@@ -278,7 +276,8 @@ static inline unsigned room_for(struct af_xdp *x, unsigned n)
 
 	if (x->tx_lent)
 		reap(x);
-	room = x->tx_max - x->tx_lent < n ? x->tx_max - x->tx_lent : n;
+	room = x->tx_max - x->tx_lent - x->done.n;
+	room = room < n ? room : n;
 	/*
 	 * The TX ring may have less: behind a packet that the interface dropped, the kernel says
 	 * only with a later system call that it has read it.
@@ -347,6 +346,21 @@ unsigned lab_af_xdp_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
 	return sent;
 }
 
+unsigned lab_af_xdp_tx_done(struct lab_netdev *dev, void **frames, unsigned n)
+{
+	struct af_xdp *x = (struct af_xdp *)dev;
+	unsigned got;
+
+	if (!have_lcore(x))
+		return 0;
+	lab_af_xdp_progress(x);
+	got = lab_netdev_done_get(&x->done, frames, n);
+	if (got && lab_unlikely(take_back(x, frames, got)))
+		got = lab_netdev_keep(frames, got);
+	tell(x);
+	return got;
+}
+
 /*
  * The frames that are out are those whose bit says so. The rings cannot tell: the kernel keeps some
  * frames for itself (in copy mode, those of packets that it could not queue).
@@ -355,7 +369,11 @@ void lab_af_xdp_recall(struct af_xdp *x)
 {
 	uint64_t words = (x->bytes / LAB_FRAME_SIZE + 63) / 64;
 	void *frames[64];
+	unsigned done;
 
+	/* Before the others: what the pool refuses of these counts as out again. */
+	while ((done = lab_netdev_done_get(&x->done, frames, 64)))
+		take_back_and_free(x, frames, done);
 	for (uint64_t w = 0; w < words; w++) {
 		unsigned n = 0;
 

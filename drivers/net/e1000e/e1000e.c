@@ -120,7 +120,8 @@ static int make_rings(struct e1000e *x, const struct lab_netdev_config *config)
 	x->tx.desc = x->tx.run.addr;
 	x->tx_last = calloc(x->tx.size, sizeof(*x->tx_last));
 	x->stuck = calloc((frames + 63) / 64, sizeof(*x->stuck));
-	if (!x->tx_last || !x->stuck)
+	if (!x->tx_last || !x->stuck ||
+	    (config->flags & LAB_NETDEV_TX_RETURN && lab_netdev_done_make(&x->done, x->tx_max)))
 		return lab_fail(ENOMEM, "%s: no memory for its tables", x->netdev.name);
 	return 0;
 }
@@ -168,6 +169,7 @@ static int64_t destroy(struct e1000e *x)
 	free(x->tx.frames);
 	free(x->tx_last);
 	free(x->stuck);
+	free(x->done.frames);
 	if (x->own_domain) {
 		int rc = lab_domain_destroy(domain);
 
@@ -254,6 +256,7 @@ static int e1000e_close(struct lab_netdev *dev)
 	if (lcore < 0)
 		return lcore;
 	drain(x);
+	lab_e1000e_free_done(x);
 	/* If it is not, lab_device_close() resets it by other means, or puts its frames aside. */
 	if (is_quiet(x))
 		lab_e1000e_recall(x, true);
@@ -304,6 +307,7 @@ static void e1000e_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
 	*stats = x->stats;
 	stats->rx_lent = x->rx_lent;
 	stats->tx_lent = x->tx_lent;
+	stats->tx_unfetched = x->done.n;
 }
 
 static int e1000e_link(struct lab_netdev *dev, uint32_t *mbits)
@@ -346,6 +350,7 @@ const struct lab_netdev_ops lab_e1000e_ops = {
 	.open = e1000e_open,
 	.rx_burst = lab_e1000e_rx_burst,
 	.tx_burst = lab_e1000e_tx_burst,
+	.tx_done = lab_e1000e_tx_done,
 	.wait = e1000e_wait,
 	.stats = e1000e_stats,
 	.link = e1000e_link,

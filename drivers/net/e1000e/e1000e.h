@@ -50,7 +50,8 @@ struct e1000e_ring {
  *
  * A frame that is lent lies on one of the rings, or has its bit in @stuck set: the pool refused to
  * have it back, and the close tries again. rx_lent and tx_lent count the former, are at most rx_max
- * and tx_max, and these are less than the rings' sizes.
+ * and tx_max, and these are less than the rings' sizes. With LAB_NETDEV_TX_RETURN those that have
+ * been sent lie in @done until they are fetched; with tx_lent they are at most tx_max.
  */
 struct e1000e {
 	struct lab_netdev netdev; /* first: the seam casts */
@@ -66,7 +67,8 @@ struct e1000e {
 	uint32_t tx_max;
 	uint32_t rx_lent;
 	uint32_t tx_lent;
-	uint32_t tx_told; /* as the pool was last told */
+	uint32_t tx_told; /* frames to be sent, as the pool was last told */
+	struct lab_netdev_done done;
 	struct lab_netdev_stats stats;
 	bool skip;       /* the rest of a packet that is too long is still to come */
 	bool own_domain; /* made by open */
@@ -113,6 +115,7 @@ void lab_e1000e_count(struct e1000e *x);
 
 unsigned lab_e1000e_rx_burst(struct lab_netdev *dev, struct lab_packet *packets, unsigned n);
 unsigned lab_e1000e_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
+unsigned lab_e1000e_tx_done(struct lab_netdev *dev, void **frames, unsigned n);
 
 /** lab_e1000e_check() - 0 while the device is there; -ENODEV with a sentence when it is not. */
 int lab_e1000e_check(struct e1000e *x);
@@ -123,8 +126,11 @@ bool lab_e1000e_has_packet(const struct e1000e *x);
 /** lab_e1000e_refill() - lend frames for receiving until there are rx_max, or the pool is empty. */
 void lab_e1000e_refill(struct e1000e *x);
 
-/** lab_e1000e_reap() - free the frames of sent packets. */
+/** lab_e1000e_reap() - free the frames of sent packets, or put them by. */
 void lab_e1000e_reap(struct e1000e *x);
+
+/** lab_e1000e_free_done() - free those put by: whatever becomes of the device, it has sent them. */
+void lab_e1000e_free_done(struct e1000e *x);
 
 /**
  * lab_e1000e_recall() - free all frames that are out. Only when the device cannot reach them.

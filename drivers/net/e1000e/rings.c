@@ -104,15 +104,8 @@ static unsigned take_back(struct e1000e *x, void **frames, unsigned n)
 
 static void take_back_and_free(struct e1000e *x, void **frames, unsigned n)
 {
-	unsigned kept = 0;
-
-	if (lab_unlikely(take_back(x, frames, n))) {
-		for (unsigned i = 0; i < n; i++) {
-			if (frames[i])
-				frames[kept++] = frames[i];
-		}
-		n = kept;
-	}
+	if (lab_unlikely(take_back(x, frames, n)))
+		n = lab_netdev_keep(frames, n);
 	if (n)
 		lab_free_bulk(x->pool, frames, n);
 }
@@ -120,9 +113,11 @@ static void take_back_and_free(struct e1000e *x, void **frames, unsigned n)
 /* For who looks on from outside: only if it has changed. */
 static inline void tell(struct e1000e *x)
 {
-	if (lab_likely(x->tx_lent == x->tx_told))
+	uint32_t sending = x->tx_lent + x->done.n;
+
+	if (lab_likely(sending == x->tx_told))
 		return;
-	x->tx_told = x->tx_lent;
+	x->tx_told = sending;
 	lab_device_note_sending(x->dev, x->pool, x->tx_told);
 }
 
@@ -145,8 +140,35 @@ void lab_e1000e_reap(struct e1000e *x)
 		ring->head = end;
 		x->tx_lent -= n;
 		x->stats.tx_completed += n;
-		take_back_and_free(x, frames, n);
+		if (x->done.frames)
+			lab_netdev_done_put(&x->done, frames, n);
+		else
+			take_back_and_free(x, frames, n);
 	}
+}
+
+unsigned lab_e1000e_tx_done(struct lab_netdev *dev, void **frames, unsigned n)
+{
+	struct e1000e *x = (struct e1000e *)dev;
+	unsigned got;
+
+	if (!have_lcore(x))
+		return 0;
+	lab_e1000e_reap(x);
+	got = lab_netdev_done_get(&x->done, frames, n);
+	if (got && lab_unlikely(take_back(x, frames, got)))
+		got = lab_netdev_keep(frames, got);
+	tell(x);
+	return got;
+}
+
+void lab_e1000e_free_done(struct e1000e *x)
+{
+	void *frames[E1000E_BATCH];
+	unsigned n;
+
+	while ((n = lab_netdev_done_get(&x->done, frames, E1000E_BATCH)))
+		take_back_and_free(x, frames, n);
 }
 
 void lab_e1000e_refill(struct e1000e *x)
@@ -351,7 +373,8 @@ unsigned lab_e1000e_tx_burst(struct lab_netdev *dev, const struct lab_packet *pa
 	if (!have_lcore(x))
 		return 0;
 	lab_e1000e_reap(x);
-	room = x->tx_max - x->tx_lent < n ? x->tx_max - x->tx_lent : n;
+	room = x->tx_max - x->tx_lent - x->done.n;
+	room = room < n ? room : n;
 	while (sent < room) {
 		unsigned want = room - sent < E1000E_BATCH ? room - sent : E1000E_BATCH;
 		unsigned m = 0, lent;

@@ -22,6 +22,13 @@ extern "C" {
 /** Shortest packet that can be sent: an Ethernet header. */
 #define LAB_PACKET_MIN 14u
 
+/**
+ * LAB_NETDEV_TX_RETURN - in lab_netdev_config.flags: the frames of sent packets are not freed, but
+ * given back by lab_netdev_tx_done(). For stacks that keep a packet until the other end has
+ * acknowledged it.
+ */
+#define LAB_NETDEV_TX_RETURN 0x1u
+
 /** struct lab_netdev - an open device; opaque. */
 struct lab_netdev;
 /** struct lab_domain - an IOMMU address space; see lab_domain.h. */
@@ -58,7 +65,7 @@ struct lab_packet {
  *	fixed pool of its own, which has rx_frames + tx_frames and some spares; 0 gives 2048 then.
  * @tx_frames: most frames lent to the device for sending, up to LAB_NETDEV_FRAMES_MAX; 0 gives
  *	2048. A driver may take fewer (e1000e: 4095 at most).
- * @flags: none are defined; must be 0.
+ * @flags: 0 or LAB_NETDEV_TX_RETURN.
  */
 struct lab_netdev_config {
 	const char *device;
@@ -81,7 +88,8 @@ struct lab_netdev_config {
  *	(af_xdp and a pool that breathes), receives that got fewer frames than there were packets.
  * @rx_nobuf: of packets that are copied: those that had arrived and were dropped, because the pool
  *	had no frame for them outside its reserve.
- * @tx_full: packets not accepted because tx_frames frames were with the device already.
+ * @tx_full: packets not accepted because tx_frames frames were with the device already, or not
+ *	fetched yet.
  * @tx_refused: packets not accepted because there is something wrong with them.
  * @refused: frames that came from the device but that the pool did not know as lent to it. Not 0
  *	means that somebody writes where he must not.
@@ -89,6 +97,8 @@ struct lab_netdev_config {
  * @tx_kick_errors: of these, failed for another reason than a full queue (interface down or gone).
  * @rx_lent: frames with the device for receiving, now; where packets are copied, of its own pool.
  * @tx_lent: the same for sending.
+ * @tx_unfetched: frames that lab_netdev_tx_done() would give back, now; 0 without
+ *	LAB_NETDEV_TX_RETURN.
  * @missed_dropped: packets dropped on their way in, too long for a frame, broken on the wire, or
  *	for other reasons.
  * @missed_no_frame: packets dropped on their way in because no frame was lent.
@@ -112,6 +122,7 @@ struct lab_netdev_stats {
 	uint64_t tx_kick_errors;
 	uint64_t rx_lent;
 	uint64_t tx_lent;
+	uint64_t tx_unfetched;
 	uint64_t missed_dropped;
 	uint64_t missed_no_frame;
 	uint64_t missed_ring_full;
@@ -148,8 +159,8 @@ struct lab_netdev *lab_netdev_open(const struct lab_netdev_config *config);
  *
  * The caller owns the frames of the packets returned: each is to be freed (lab_free()) or sent
  * (lab_netdev_tx_burst()). Each call also lends fresh frames to the device, frees those of packets
- * that were sent, and goes on sending what is still queued: a program that has nothing to send
- * calls this and nothing else.
+ * that were sent (or puts them by for lab_netdev_tx_done()), and goes on sending what is still
+ * queued: a program that has nothing to send calls this and nothing else.
  *
  * Return: how many packets arrived, 0..@n. An empty pool is no error: see
  * lab_netdev_stats.rx_no_frame. 0 also once the device is gone or is to be given up:
@@ -169,11 +180,13 @@ unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
  * @n: how many.
  *
  * The device owns the frames of accepted packets at once and frees them to the pool when they are
- * sent, or copied. All others are the caller's still. Accepted is not delivered: as on any network,
+ * sent, or copied; with LAB_NETDEV_TX_RETURN lab_netdev_tx_done() gives them back instead. All
+ * others are the caller's still. Accepted is not delivered: as on any network,
  * what is behind the device may drop a packet.
  *
  * Return: how many of the first packets were accepted. When that is less than @n, errno says why:
- * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time), ENODEV (e1000e: the
+ * EAGAIN (no room: call again, after lab_netdev_rx_burst() or some time; with LAB_NETDEV_TX_RETURN
+ * after lab_netdev_tx_done()), ENODEV (e1000e: the
  * device is gone or is to be given up: close it), or EINVAL: packets[returned] was refused, and
  * lab_error_text() says what is wrong with it (not within its frame, shorter than LAB_PACKET_MIN, a
  * frame of another pool or one that the caller does not hold).
@@ -182,6 +195,29 @@ unsigned lab_netdev_rx_burst(struct lab_netdev *dev, struct lab_packet *packets,
  * wait for each 32 packets, which copies them.
  */
 unsigned lab_netdev_tx_burst(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n);
+
+/**
+ * lab_netdev_tx_done() - fetch the frames of packets that the device is done with.
+ * @dev: a device opened with LAB_NETDEV_TX_RETURN.
+ * @frames: receives up to @n frames.
+ * @n: most wanted.
+ *
+ * The caller owns them again: to send once more, or to free. They come in the order in which their
+ * packets were sent; the packet is as it was, but (e1000e) of one shorter than 17 bytes, which is
+ * padded in its frame: zeroes may stand behind it, and it may have moved from the frame's end to
+ * its start.
+ *
+ * Until it is fetched a frame is lent to the device: freeing or sending it is refused, and it
+ * counts against tx_frames, so that whoever sends and does not fetch gets EAGAIN. Where packets are
+ * copied (af_xdp and a pool that breathes) it can be fetched as soon as its packet was accepted.
+ * Also goes on sending what is queued, as lab_netdev_rx_burst(). Works on after the device is gone.
+ *
+ * Return: how many there are, 0..@n. 0 and errno EINVAL, with a sentence, if the device was opened
+ * without LAB_NETDEV_TX_RETURN.
+ *
+ * One thread at a time for each device, the rest as lab_netdev_rx_burst().
+ */
+unsigned lab_netdev_tx_done(struct lab_netdev *dev, void **frames, unsigned n);
 
 /**
  * lab_netdev_wait() - sleep until a packet may have arrived.
@@ -265,7 +301,10 @@ int lab_netdev_mac_filter(struct lab_netdev *dev, const uint8_t (*macs)[LAB_MAC_
  * @dev: a device that no thread is using any more; NULL is allowed and does nothing.
  *
  * Packets that were accepted get a moment to leave (up to 200 ms, and none if all are out). Frames
- * that the caller still holds stay held.
+ * that the caller still holds stay held: those of received packets that it has neither freed nor
+ * sent, and those that lab_netdev_tx_done() has given back to it. All others are freed, with
+ * LAB_NETDEV_TX_RETURN too: what was accepted and not fetched, sent or not, is not the caller's any
+ * more. One who wants these fetches them before, until tx_lent and tx_unfetched are 0.
  *
  * Return: 0; -ENOSPC when the calling thread can have no lcore of the pool, and then the device is
  * still open; or -EBUSY, the device being closed, when frames are still lent in its name:

@@ -112,6 +112,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "lwip-httpd: %s\n", lab_pool_fallback(pool));
 	lab_lcore_register(pool, "stack"); /* its name for labyrinth-info */
 	o.device.pool = pool;
+	o.device.flags = LAB_LWIP_NETDEV_FLAGS;
 	dev = lab_netdev_open(&o.device);
 	if (dev) {
 		alarm(o.seconds);

@@ -15,10 +15,12 @@ static void totals(const struct lab_netdev_stats *net, const struct lab_lwip_sta
 	printf(" rx=%" PRIu64 " rx_bytes=%" PRIu64 " tx=%" PRIu64 " tx_bytes=%" PRIu64
 	       " copied=%" PRIu64 " drop_no_frame=%" PRIu64 " drop_ring=%" PRIu64
 	       " drop_wire=%" PRIu64 " drop_stack=%" PRIu64 " tx_no_frame=%" PRIu64
-	       " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " pruned=%" PRIu64,
+	       " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " tx_copied=%" PRIu64 " tx_in_place=%" PRIu64
+	       " pruned=%" PRIu64,
 	       net->rx_packets, net->rx_bytes, net->tx_packets, net->tx_bytes, stack->rx_copied,
 	       net->missed_no_frame + net->rx_nobuf, net->missed_ring_full, net->missed_dropped,
-	       stack->rx_refused, stack->tx_no_frame, stack->tx_full, stack->tx_bad, stack->pruned);
+	       stack->rx_refused, stack->tx_no_frame, stack->tx_full, stack->tx_bad,
+	       stack->tx_copied, stack->tx_in_place, stack->pruned);
 }
 
 void status_line(struct status *s)

@@ -6,6 +6,8 @@
 #ifndef LAB_LWIP_INSIDE_H
 #define LAB_LWIP_INSIDE_H
 
+#include <stdbool.h>
+
 #include <lwip/pbuf.h>
 
 #include "lab_lwip.h"
@@ -23,10 +25,12 @@
  * frame's number: none is ever allocated, and nothing of it lies where a device can write.
  * @custom: first: lwIP's pointer is ours.
  * @l: whose.
+ * @in_place: the frame is on its way out, and at its start lies the pbuf that lwIP sent.
  */
 struct frame_pbuf {
 	struct pbuf_custom custom;
 	struct lab_lwip *l;
+	bool in_place;
 };
 
 struct lab_lwip {
@@ -59,6 +63,51 @@ void lab_lwip_flush(struct lab_lwip *l);
 
 /** lab_lwip_drop_queue() - free what is queued. */
 void lab_lwip_drop_queue(struct lab_lwip *l);
+
+/** lab_lwip_release() - let go of a frame that was queued or sent. */
+void lab_lwip_release(struct lab_lwip *l, void *frame);
+
+/* source/in_place.c, in a build of lwIP's source; with Debian's lwIP nothing goes in place. */
+
+#ifdef LAB_LWIP_IN_PLACE
+/** lab_lwip_in_place() - whether @p can be sent from where it lies: then @packet says where, and
+ * the pbuf has one reference more until lab_lwip_release(). */
+bool lab_lwip_in_place(struct lab_lwip *l, struct pbuf *p, struct lab_packet *packet);
+
+/** lab_lwip_sent() - let go of what the device is done with. */
+void lab_lwip_sent(struct lab_lwip *l);
+
+/** lab_lwip_in_place_begin() - have lwIP write what it sends into frames of the netif's pool. */
+void lab_lwip_in_place_begin(struct lab_lwip *l);
+
+/** lab_lwip_in_place_end() - no more; and wait a moment for the device to be done. */
+void lab_lwip_in_place_end(struct lab_lwip *l);
+
+/** lab_lwip_in_place_frames() - frames that lwIP has as memory now. */
+uint32_t lab_lwip_in_place_frames(void);
+#else
+static inline bool lab_lwip_in_place(struct lab_lwip *l, struct pbuf *p, struct lab_packet *packet)
+{
+	return false;
+}
+
+static inline void lab_lwip_sent(struct lab_lwip *l)
+{
+}
+
+static inline void lab_lwip_in_place_begin(struct lab_lwip *l)
+{
+}
+
+static inline void lab_lwip_in_place_end(struct lab_lwip *l)
+{
+}
+
+static inline uint32_t lab_lwip_in_place_frames(void)
+{
+	return 0;
+}
+#endif
 
 /* multicast.c: which groups the device receives for. */
 

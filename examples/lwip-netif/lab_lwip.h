@@ -25,6 +25,14 @@ extern "C" {
 /** Most addresses of IPv6 in lab_lwip_config. */
 #define LAB_LWIP_IP6_MAX 4u
 
+/** What lab_netdev_config.flags must have for a device of lab_lwip_create(): where lwIP keeps a
+ * packet until it is acknowledged, and the device sends it from there, its frame comes back. */
+#ifdef LAB_LWIP_IN_PLACE
+#define LAB_LWIP_NETDEV_FLAGS LAB_NETDEV_TX_RETURN
+#else
+#define LAB_LWIP_NETDEV_FLAGS 0
+#endif
+
 /** struct lab_lwip - a netif on a device; opaque. */
 struct lab_lwip;
 
@@ -33,8 +41,8 @@ struct lab_lwip;
  * @pool: where the frames come from: the pool that @dev was opened with.
  * @dev: an open device. It and the pool must outlive the netif; nobody else calls its bursts.
  * @hold: most frames that the stack may keep of what it received (data that came out of order,
- *	fragments, what the program has not taken yet). Beyond that a packet is copied to lwIP's own
- *	memory, so that the device never runs dry because of those who do not read. 0: a quarter of
+ *	fragments, what the program has not taken yet). Beyond that a packet is copied to the
+ *	heap, so that the device never runs dry because of those who do not read. 0: a quarter of
  *	the pool.
  * @ip, @netmask, @gateway: of IPv4; @ip 0.0.0.0 for none.
  * @ip6: of IPv6, /64 each; beside them the netif has its link-local address, and takes what routers
@@ -92,8 +100,8 @@ struct lab_lwip_stats {
  *
  * Initialises lwIP on the first call.
  *
- * Return: the netif, until lab_lwip_destroy(); or NULL with errno: EINVAL (no pool, no device, too
- * many addresses), ENOMEM. May sleep.
+ * Return: the netif, until lab_lwip_destroy(); or NULL with errno: EINVAL (no pool, no device, one
+ * that was not opened with LAB_LWIP_NETDEV_FLAGS, too many addresses), ENOMEM. May sleep.
  */
 struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config);
 
@@ -101,7 +109,8 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config);
  * lab_lwip_destroy() - take the netif off the device; every connection over it ends at once.
  * @l: a netif; NULL is allowed and does nothing.
  *
- * The program has freed its pbufs. Packets that wait to be sent are sent or freed.
+ * The program has freed its pbufs. Packets that wait to be sent are sent or freed. May sleep (for a
+ * fifth of a second, where the device is sending packets in place).
  *
  * Return: 0; or how many frames the program still holds, in pbufs that it has not freed: then the
  * netif is off the device, and another call after they were freed ends it.

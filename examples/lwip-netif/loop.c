@@ -33,6 +33,7 @@ unsigned lab_lwip_poll(struct lab_lwip *l)
 	sys_check_timeouts();
 	if (l->tx_n)
 		lab_lwip_flush(l);
+	lab_lwip_sent(l);
 	return n;
 }
 

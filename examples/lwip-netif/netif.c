@@ -49,6 +49,15 @@ static int add_ip6(struct netif *netif, const ip6_addr_t *address)
 	return 0;
 }
 
+/* Whether the device was opened with LAB_LWIP_NETDEV_FLAGS: otherwise frames would be lost, or
+ * freed twice. */
+static int returns_as_wanted(struct lab_netdev *dev)
+{
+	errno = 0;
+	lab_netdev_tx_done(dev, NULL, 0);
+	return (errno != EINVAL) == (LAB_LWIP_NETDEV_FLAGS != 0);
+}
+
 struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 {
 	static int initialised;
@@ -56,6 +65,10 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 	uint64_t frames;
 
 	if (!config || !config->pool || !config->dev || config->ip6_count > LAB_LWIP_IP6_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!returns_as_wanted(config->dev)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -73,6 +86,7 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 	l->hold = config->hold ? config->hold : (uint32_t)(frames / 4);
 	if (!initialised++)
 		lwip_init();
+	lab_lwip_in_place_begin(l);
 	if (!netif_add(&l->netif, &config->ip, &config->netmask, &config->gateway, l, init,
 		       ethernet_input)) {
 		free(l->pbufs);
@@ -107,6 +121,8 @@ static void forget_fragments(void)
 
 uint64_t lab_lwip_destroy(struct lab_lwip *l)
 {
+	uint64_t held;
+
 	if (!l)
 		return 0;
 	if (l->pbufs && l->dev) {
@@ -114,10 +130,12 @@ uint64_t lab_lwip_destroy(struct lab_lwip *l)
 		forget_fragments();
 		lab_lwip_flush(l);
 		lab_lwip_drop_queue(l);
+		lab_lwip_in_place_end(l);
 		l->dev = NULL;
 	}
-	if (l->stats.held)
-		return l->stats.held;
+	held = l->stats.held + lab_lwip_in_place_frames();
+	if (held)
+		return held;
 	free(l->pbufs);
 	free(l);
 	return 0;

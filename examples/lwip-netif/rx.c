@@ -4,6 +4,9 @@
  * Up the stack: a received frame becomes a pbuf where it lies, and goes back to the pool when lwIP
  * or the program lets go of it. Knows frames and pbufs; knows no protocol.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include <lwip/pbuf.h>
 
 #include "inside.h"
@@ -39,18 +42,31 @@ static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet
 				   (u16_t)(LAB_FRAME_SIZE - packet->offset));
 }
 
-/* The packet in memory of lwIP's, so that its frame is free at once. */
+/* A packet that lies on the heap. */
+struct heap_pbuf {
+	struct pbuf_custom custom;
+	uint8_t data[];
+};
+
+static void let_go_copy(struct pbuf *p)
+{
+	free(p);
+}
+
+/* The packet on the heap, so that its frame is free at once. NULL: no memory. */
 static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
 {
-	struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
+	struct heap_pbuf *h = malloc(sizeof(*h) + packet->length);
 
-	if (p && pbuf_take(p, (char *)packet->frame + packet->offset, (u16_t)packet->length)) {
-		pbuf_free(p);
-		p = NULL;
+	if (h) {
+		memcpy(h->data, (char *)packet->frame + packet->offset, packet->length);
+		h->custom.custom_free_function = let_go_copy;
+		l->stats.rx_copied++;
 	}
-	l->stats.rx_copied += p != NULL;
 	free_frame(l, packet->frame);
-	return p;
+	return h ? pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->length, PBUF_REF, &h->custom,
+				       h->data, (u16_t)packet->length)
+		 : NULL;
 }
 
 void lab_lwip_rx(struct lab_lwip *l, const struct lab_packet *packets, unsigned n)

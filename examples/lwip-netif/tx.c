@@ -15,16 +15,22 @@
 
 #include "inside.h"
 
-static void free_frame(struct lab_lwip *l, void *frame)
+void lab_lwip_release(struct lab_lwip *l, void *frame)
 {
-	if (lab_unlikely(lab_free(l->pool, frame)))
+	struct frame_pbuf *f = &l->pbufs[lab_frame_index(l->pool, frame)];
+
+	if (f->in_place) {
+		f->in_place = false;
+		pbuf_free(frame);
+	} else if (lab_unlikely(lab_free(l->pool, frame))) {
 		l->stats.free_refused++;
+	}
 }
 
 void lab_lwip_drop_queue(struct lab_lwip *l)
 {
 	for (unsigned i = 0; i < l->tx_n; i++)
-		free_frame(l, l->tx[i].frame);
+		lab_lwip_release(l, l->tx[i].frame);
 	l->stats.tx_full += l->tx_n;
 	l->tx_n = 0;
 }
@@ -38,17 +44,32 @@ void lab_lwip_flush(struct lab_lwip *l)
 		if (lab_likely(sent == l->tx_n) || errno != EINVAL)
 			break;
 		/* The driver says that something is wrong with this one: it is ours still. */
-		free_frame(l, l->tx[sent++].frame);
+		lab_lwip_release(l, l->tx[sent++].frame);
 		l->stats.tx_bad++;
 	}
 	l->tx_n -= sent;
 	memmove(l->tx, l->tx + sent, l->tx_n * sizeof(*l->tx));
 }
 
+/* The packet in a frame of its own. */
+static err_t copy(struct lab_lwip *l, struct pbuf *p, struct lab_packet *packet)
+{
+	/* An answer, or what lets a sender go on: the reserve is for that. */
+	void *frame = lab_alloc(l->pool, LAB_GFP_ATOMIC);
+
+	if (lab_unlikely(!frame)) {
+		l->stats.tx_no_frame++;
+		return ERR_MEM;
+	}
+	pbuf_copy_partial(p, frame, p->tot_len, 0);
+	*packet = (struct lab_packet){.frame = frame, .length = p->tot_len};
+	l->stats.tx_copied++;
+	return ERR_OK;
+}
+
 err_t lab_lwip_linkoutput(struct netif *netif, struct pbuf *p)
 {
 	struct lab_lwip *l = netif->state;
-	void *frame;
 
 	if (lab_unlikely(p->tot_len < LAB_PACKET_MIN || p->tot_len > LAB_FRAME_SIZE)) {
 		l->stats.tx_bad++;
@@ -61,16 +82,13 @@ err_t lab_lwip_linkoutput(struct netif *netif, struct pbuf *p)
 			return ERR_MEM;
 		}
 	}
-	/* An answer, or what lets a sender go on: the reserve is for that. */
-	frame = lab_alloc(l->pool, LAB_GFP_ATOMIC);
-	if (lab_unlikely(!frame)) {
-		l->stats.tx_no_frame++;
-		return ERR_MEM;
+	if (!lab_lwip_in_place(l, p, &l->tx[l->tx_n])) {
+		err_t err = copy(l, p, &l->tx[l->tx_n]);
+
+		if (err != ERR_OK)
+			return err;
 	}
-	pbuf_copy_partial(p, frame, p->tot_len, 0);
-	l->stats.tx_copied++;
-	l->tx[l->tx_n++] = (struct lab_packet){.frame = frame, .length = p->tot_len};
-	if (l->tx_n % TX_BURST == 0)
+	if (++l->tx_n % TX_BURST == 0)
 		lab_lwip_flush(l);
 	return ERR_OK;
 }

@@ -217,6 +217,62 @@ static void test_exhaustion(const char *nic)
 	tap_ok(lab_pool_destroy(pool) == 0, "the pool can be destroyed");
 }
 
+/* Until all is sent; nothing is fetched. */
+static bool settle(struct rig *rig, unsigned unfetched)
+{
+	struct lab_netdev_stats s;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		lab_netdev_rx_burst(rig->dev, NULL, 0);
+		lab_netdev_stats(rig->dev, &s);
+		if (!s.tx_lent)
+			return s.tx_unfetched == unfetched;
+		lab_netdev_wait(rig->dev, 1);
+	}
+	return false;
+}
+
+/* Frames of sent packets that are given back, and closed with some that were not fetched. */
+static void test_returned(const char *nic, enum lab_domain_mode mode)
+{
+	const struct lab_domain_config config = {.name = "returned", .mode = mode};
+	const struct lab_netdev_config c = {.domain = lab_domain_create(&config),
+					    .rx_frames = 64,
+					    .tx_frames = 32,
+					    .flags = LAB_NETDEV_TX_RETURN};
+	struct lab_pool *pool = rig_pool("returned", 512);
+	struct lab_packet out[33];
+	struct lab_pool_stats s;
+	void *back[33];
+	unsigned sent, got;
+	struct rig rig;
+	bool right;
+
+	rig_open(&rig, pool, nic, &c);
+	for (unsigned i = 0; i < 33; i++) {
+		out[i] = (struct lab_packet){.frame = lab_alloc(pool, LAB_GFP_ZERO), .length = 60};
+		memset(out[i].frame, 0xff, LAB_MAC_SIZE);
+	}
+	sent = lab_netdev_tx_burst(rig.dev, out, 32);
+	right = sent == 32 && settle(&rig, 32);
+	sent = lab_netdev_tx_burst(rig.dev, out + 32, 1);
+	tap_ok(right && sent == 0 && errno == EAGAIN && lab_free(pool, out[0].frame) == -EBUSY,
+	       "sent and not fetched, frames are the device's, and it is full");
+	got = lab_netdev_tx_done(rig.dev, back, 12);
+	right = got == 12;
+	for (unsigned i = 0; i < got; i++)
+		right = right && back[i] == out[i].frame;
+	tap_ok(right && lab_netdev_tx_burst(rig.dev, out, 8) == 8 && settle(&rig, 28),
+	       "twelve are fetched in order, and eight of them sent again");
+	tap_ok(lab_netdev_close(rig.dev) == 0, "it is closed with 28 unfetched");
+	lab_pool_stats(pool, &s);
+	tap_ok(s.held == 5 && s.lent == 0 && lab_free(pool, out[32].frame) == 0 &&
+		       lab_free_bulk(pool, back + 8, 4) == 0 && rig_conserved(pool),
+	       "which frees all but those that are the caller's");
+	tap_ok(lab_domain_destroy(c.domain) == 0 && lab_pool_destroy(pool) == 0,
+	       "domain and pool can be destroyed");
+}
+
 static void test_domain(struct lab_pool *pool, const char *nic, enum lab_domain_mode mode,
 			const char *name)
 {
@@ -397,6 +453,8 @@ int main(int argc, char **argv)
 	test_domain(pool, argv[1], LAB_DOMAIN_STRICT, "strict");
 	test_pair(pool, argv[1], argv[2]);
 	test_exhaustion(argv[1]);
+	test_returned(argv[1], LAB_DOMAIN_GUARDED);
+	test_returned(argv[1], LAB_DOMAIN_STRICT);
 	test_faults(pool, argv[1]);
 	test_reopening(pool, argv[1]);
 	rig_open(&rig, pool, argv[1], NULL);

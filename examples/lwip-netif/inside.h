@@ -19,6 +19,8 @@
 #define TX_QUEUE 256u
 /* Addresses that a device is asked to receive for beside its own. */
 #define MACS_MAX 14u
+/* Protocols that are looked at before lwIP gets them. */
+#define SHIELDS 7u
 
 /**
  * struct frame_pbuf - lwIP's view of one received frame. One for each frame of the pool, by the
@@ -41,6 +43,7 @@ struct lab_lwip {
 	uint32_t hold;
 	unsigned tx_n; /* packets in @tx */
 	struct lab_packet tx[TX_QUEUE];
+	struct raw_pcb *shields[SHIELDS];
 	unsigned since_prune; /* packets received since lab_lwip_prune() */
 	uint8_t macs[MACS_MAX + 1][LAB_MAC_SIZE];
 	uint16_t mac_users[MACS_MAX + 1];
@@ -52,6 +55,17 @@ struct lab_lwip {
 
 /** lab_lwip_rx() - hand @n packets, whose frames the caller holds, to the stack. */
 void lab_lwip_rx(struct lab_lwip *l, const struct lab_packet *packets, unsigned n);
+
+/* shield.c: what must not get up there. */
+
+/** lab_lwip_harmful() - 1 if a packet would end the program as soon as lwIP sees it. */
+int lab_lwip_harmful(const struct lab_lwip *l, const uint8_t *packet, uint32_t length);
+
+/** lab_lwip_raise_shield() - look at datagrams once they are whole. Return: 0, or -1: no memory. */
+int lab_lwip_raise_shield(struct lab_lwip *l);
+
+/** lab_lwip_lower_shield() - no more. */
+void lab_lwip_lower_shield(struct lab_lwip *l);
 
 /* tx.c: down to the device. */
 

@@ -68,6 +68,7 @@ struct lab_lwip_config {
  * @rx_held_max: most that @held has ever been.
  * @rx_copied: packets copied because @hold frames were held.
  * @rx_refused: packets that the stack did not take: no memory for a copy, or not for us.
+ * @rx_harmful: packets that were kept from the stack because they would end it: see shield.c.
  * @tx_in_place: packets sent out of the memory that lwIP wrote them to (see tx.c).
  * @tx_copied: packets copied into a frame, once each.
  * @tx_no_frame: packets that were not sent because the pool had no frame, not even in its reserve.
@@ -85,6 +86,7 @@ struct lab_lwip_stats {
 	uint64_t rx_held_max;
 	uint64_t rx_copied;
 	uint64_t rx_refused;
+	uint64_t rx_harmful;
 	uint64_t tx_in_place;
 	uint64_t tx_copied;
 	uint64_t tx_no_frame;

@@ -94,6 +94,11 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (lab_lwip_raise_shield(l)) {
+		lab_lwip_destroy(l);
+		errno = ENOMEM;
+		return NULL;
+	}
 	netif_create_ip6_linklocal_address(&l->netif, 1);
 	netif_set_ip6_autoconfig_enabled(&l->netif, 1);
 	for (unsigned i = 0; i < config->ip6_count; i++) {
@@ -126,6 +131,7 @@ uint64_t lab_lwip_destroy(struct lab_lwip *l)
 	if (!l)
 		return 0;
 	if (l->pbufs && l->dev) {
+		lab_lwip_lower_shield(l);
 		netif_remove(&l->netif);
 		forget_fragments();
 		lab_lwip_flush(l);

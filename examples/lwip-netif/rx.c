@@ -72,9 +72,17 @@ static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
 void lab_lwip_rx(struct lab_lwip *l, const struct lab_packet *packets, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct pbuf *p = lab_likely(l->stats.held < l->hold) ? in_place(l, &packets[i])
-								     : copied(l, &packets[i]);
+		struct pbuf *p;
 
+		if (lab_unlikely(lab_lwip_harmful(l,
+						  (uint8_t *)packets[i].frame + packets[i].offset,
+						  packets[i].length))) {
+			l->stats.rx_harmful++;
+			free_frame(l, packets[i].frame);
+			continue;
+		}
+		p = lab_likely(l->stats.held < l->hold) ? in_place(l, &packets[i])
+							: copied(l, &packets[i]);
 		if (lab_unlikely(!p)) {
 			l->stats.rx_refused++;
 		} else if (lab_unlikely(l->netif.input(p, &l->netif) != ERR_OK)) {

@@ -39,7 +39,7 @@ static err_t give_up(struct connection *c)
 /* Writes back what TCP has room for, and ends when all is written and no more will come. */
 static err_t advance(struct connection *c)
 {
-	while (c->waiting) {
+	while ((c->waiting = service_skip(c->waiting))) {
 		uint16_t n = c->waiting->len;
 		err_t err;
 
@@ -111,6 +111,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	c->echo = echo;
 	c->pcb = pcb;
 	c->echo->connections++;
+	service_begin(pcb);
 	tcp_nagle_disable(pcb);
 	tcp_arg(pcb, c);
 	tcp_recv(pcb, on_recv);

@@ -258,7 +258,7 @@ static const http_parser_settings settings = {
 /* Looks at what has come until a request is complete. */
 static void parse(struct connection *c)
 {
-	while (c->in && !c->complete) {
+	while ((c->in = service_skip(c->in)) && !c->complete) {
 		size_t n = http_parser_execute(&c->parser, &settings, c->in->payload, c->in->len);
 		enum http_errno err = HTTP_PARSER_ERRNO(&c->parser);
 
@@ -359,6 +359,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	http_parser_init(&c->parser, HTTP_REQUEST);
 	c->parser.data = c;
 	http->connections++;
+	service_begin(pcb);
 	tcp_nagle_disable(pcb); /* an answer's end is not to wait for the last acknowledgement */
 	tcp_arg(pcb, c);
 	tcp_recv(pcb, on_recv);

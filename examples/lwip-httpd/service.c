@@ -27,6 +27,29 @@ int service_listen(uint16_t port, tcp_accept_fn accept, void *arg)
 	return 0;
 }
 
+/*
+ * lwIP makes no segment longer than half of the widest window that it has seen, unless that is 0,
+ * and asserts that none that waits is longer than one it would make now: a client whose window
+ * begins closed and opens a little would end the program. So the window was wide, let us say.
+ */
+void service_begin(struct tcp_pcb *pcb)
+{
+	if (pcb->snd_wnd_max < 2u * pcb->mss)
+		pcb->snd_wnd_max = 2u * pcb->mss;
+}
+
+struct pbuf *service_skip(struct pbuf *p)
+{
+	while (p && !p->len) {
+		struct pbuf *next = p->next;
+
+		p->next = NULL;
+		pbuf_free(p);
+		p = next;
+	}
+	return p;
+}
+
 void service_detach(struct tcp_pcb *pcb)
 {
 	tcp_arg(pcb, NULL);

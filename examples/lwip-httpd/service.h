@@ -12,6 +12,14 @@
  * Return: 0, or -1 with a sentence on stderr. */
 int service_listen(uint16_t port, tcp_accept_fn accept, void *arg);
 
+/** service_begin() - for a connection that was just accepted: see service.c. */
+void service_begin(struct tcp_pcb *pcb);
+
+/** service_skip() - free the pbufs at the head of a chain that have no bytes: TCP hands out such
+ * when its own header came in another IP fragment than the data. Return: the rest, NULL if there is
+ * none. */
+struct pbuf *service_skip(struct pbuf *p);
+
 /** service_detach() - no callback is called for @pcb any more. */
 void service_detach(struct tcp_pcb *pcb);
 

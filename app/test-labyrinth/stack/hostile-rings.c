@@ -26,7 +26,7 @@
 #define CHECKPOINTS 20u
 #define PATIENCE    20000u /* turns of a millisecond until an honest ping has its answer */
 #define AGAIN       1000u  /* until it is sent again */
-#define STUCK_S     60u    /* a turn that takes so long will never end */
+#define STUCK_S     20u    /* a turn that takes so long will never end */
 
 uint32_t victim_clock;
 

@@ -38,10 +38,10 @@ void hostile_bytes(struct hostile *h, uint8_t *p, uint32_t n)
 
 uint32_t hostile_edge(struct hostile *h)
 {
-	static const uint16_t edges[] = {0,    1,    2,    3,      4,      7,      8,      9,
-					 13,   14,   15,   19,     20,     21,     39,     40,
-					 41,   59,   60,   127,    128,    255,    256,    576,
-					 1279, 1280, 1499, 1500,   1501,   1514,   2048,   4095,
+	static const uint16_t edges[] = {0,    1,    2,     3,     4,      7,      8,     9,
+					 13,   14,   15,    19,    20,     21,     39,    40,
+					 41,   59,   60,    127,   128,    255,    256,   576,
+					 1279, 1280, 1499,  1500,  1501,   1514,   2048,  4095,
 					 4096, 9000, 32767, 32768, 0xfff8, 0xfffe, 0xffff};
 
 	if (hostile_chance(h, 30))
@@ -119,8 +119,8 @@ void hostile_transport_sum(const uint8_t *ip, bool v6, uint32_t proto, uint8_t *
 	uint32_t at = proto == PROTO_TCP ? 16 : proto == PROTO_UDP ? 6 : 2, sum;
 	uint64_t pseudo = proto + n;
 
-	if (n < at + 2 || (proto != PROTO_TCP && proto != PROTO_UDP &&
-			   proto != (v6 ? PROTO_ICMP6 : PROTO_ICMP)))
+	if (n < at + 2 ||
+	    (proto != PROTO_TCP && proto != PROTO_UDP && proto != (v6 ? PROTO_ICMP6 : PROTO_ICMP)))
 		return;
 	pseudo = v6 ? add(ip + 8, 32, pseudo) : add(ip + 12, 8, pseudo);
 	put16(segment + at, 0);

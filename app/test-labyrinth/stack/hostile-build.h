@@ -11,16 +11,16 @@
 
 #include "hostile.h"
 
-#define ETH_HEADER 14u
-#define IP4_HEADER 20u
-#define IP6_HEADER 40u
-#define IP4_AT     ETH_HEADER
-#define MTU        1500u
+#define ETH_HEADER   14u
+#define IP4_HEADER   20u
+#define IP6_HEADER   40u
+#define IP4_AT       ETH_HEADER
+#define MTU          1500u
 
-#define TYPE_IP4  0x0800u
-#define TYPE_ARP  0x0806u
-#define TYPE_VLAN 0x8100u
-#define TYPE_IP6  0x86ddu
+#define TYPE_IP4     0x0800u
+#define TYPE_ARP     0x0806u
+#define TYPE_VLAN    0x8100u
+#define TYPE_IP6     0x86ddu
 
 #define PROTO_ICMP   1u
 #define PROTO_TCP    6u

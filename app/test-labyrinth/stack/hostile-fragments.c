@@ -27,7 +27,8 @@ struct datagram {
 	uint8_t data[DATA_MAX];
 };
 
-/* What is right once it is put together: a ping, UDP to the echo, or a connection's next segment. */
+/* What is right once it is put together: a ping, UDP to the echo, or a connection's next segment.
+ */
 static uint32_t whole(struct hostile *h, bool v6, uint8_t *frame)
 {
 	uint32_t n = hostile_below(h, hostile_chance(h, 50) ? 256 : DATA_MAX - 8);
@@ -100,9 +101,10 @@ static unsigned spoil(struct hostile *h, struct piece *p, unsigned n)
 		p[n++] = (struct piece){last->offset + 8 * hostile_below(h, 20), 24, false};
 		break;
 	case 6: /* ping of death */
-		p[n++] = (struct piece){BEYOND - 8 * hostile_below(h, 3),
-					hostile_chance(h, 50) ? PIECE_MAX : 8 + hostile_below(h, 32),
-					hostile_chance(h, 50)};
+		p[n++] =
+			(struct piece){BEYOND - 8 * hostile_below(h, 3),
+				       hostile_chance(h, 50) ? PIECE_MAX : 8 + hostile_below(h, 32),
+				       hostile_chance(h, 50)};
 		break;
 	case 7: /* twice the same */
 		p[n++] = *any;

@@ -45,7 +45,8 @@ static uint32_t ip4_something(struct hostile *h, uint8_t *frame)
 uint32_t hostile_ip4_truncated(struct hostile *h, uint8_t *frame)
 {
 	/* Around the ends of Ethernet's, IPv4's, ICMP's or UDP's, and TCP's header. */
-	static const uint8_t ends[] = {14, 15, 16, 17, 18, 22, 33, 34, 35, 38, 41, 42, 43, 53, 54, 55};
+	static const uint8_t ends[] = {14, 15, 16, 17, 18, 22, 33, 34,
+				       35, 38, 41, 42, 43, 53, 54, 55};
 	uint32_t length = ip4_something(h, frame);
 	uint32_t cut = hostile_chance(h, 70) ? ends[hostile_below(h, sizeof(ends))]
 					     : ETH_HEADER + hostile_below(h, length - ETH_HEADER);
@@ -121,8 +122,8 @@ uint32_t hostile_ip4_checksum(struct hostile *h, uint8_t *frame)
 
 uint32_t hostile_ip4_addresses(struct hostile *h, uint8_t *frame)
 {
-	static const uint8_t odd[][4] = {{0, 0, 0, 0},     {127, 0, 0, 1},   {255, 255, 255, 255},
-					 {224, 0, 0, 1},   {239, 1, 2, 3},   {240, 0, 0, 1},
+	static const uint8_t odd[][4] = {{0, 0, 0, 0},     {127, 0, 0, 1},     {255, 255, 255, 255},
+					 {224, 0, 0, 1},   {239, 1, 2, 3},     {240, 0, 0, 1},
 					 {169, 254, 1, 1}, {10, 255, 255, 255}};
 	uint32_t length = ip4_something(h, frame);
 	uint8_t *ip = frame + ETH_HEADER, *which = ip + (hostile_chance(h, 60) ? IP_SRC : IP_DST);
@@ -186,7 +187,8 @@ uint32_t hostile_ip4_icmp(struct hostile *h, uint8_t *frame)
 	}
 	if (hostile_chance(h, 15))
 		n = 0;
-	n = hostile_carry(h, frame, &from, false, PROTO_ICMP, hostile_chance(h, 90) ? 8 + n : n % 8);
+	n = hostile_carry(h, frame, &from, false, PROTO_ICMP,
+			  hostile_chance(h, 90) ? 8 + n : n % 8);
 	return n;
 }
 

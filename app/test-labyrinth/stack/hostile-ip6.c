@@ -32,9 +32,10 @@ static uint32_t ip6_something(struct hostile *h, uint8_t *frame)
 
 uint32_t hostile_ip6_truncated(struct hostile *h, uint8_t *frame)
 {
-	static const uint8_t ends[] = {14, 15, 16, 20, 21, 22, 37, 38, 53, 54, 55, 58, 61, 62, 63, 74};
-	uint32_t length = hostile_chance(h, 50) ? hostile_ip6_extensions(h, frame)
-						: ip6_something(h, frame);
+	static const uint8_t ends[] = {14, 15, 16, 20, 21, 22, 37, 38,
+				       53, 54, 55, 58, 61, 62, 63, 74};
+	uint32_t length =
+		hostile_chance(h, 50) ? hostile_ip6_extensions(h, frame) : ip6_something(h, frame);
 	uint32_t cut = hostile_chance(h, 60) ? ends[hostile_below(h, sizeof(ends))]
 					     : ETH_HEADER + hostile_below(h, length - ETH_HEADER);
 
@@ -73,7 +74,8 @@ uint32_t hostile_ip6_lengths(struct hostile *h, uint8_t *frame)
 /* One options header (hop-by-hop, destination) of 8 * (1 + @blocks) bytes; its length may lie. */
 static void put_options(struct hostile *h, uint8_t *p, uint32_t blocks)
 {
-	/* pad1, padN, router alert, tunnel limit, jumbo, home address, and such as must be refused */
+	/* pad1, padN, router alert, tunnel limit, jumbo, home address, and such as must be refused
+	 */
 	static const uint8_t types[] = {0, 1, 5, 4, 0xc2, 0xc9, 0x3e, 0x7e, 0xbe, 0xfe};
 	uint32_t end = 8 * (1 + blocks);
 
@@ -96,8 +98,8 @@ static void put_options(struct hostile *h, uint8_t *p, uint32_t blocks)
 
 static void put_routing(struct hostile *h, uint8_t *p, uint32_t blocks)
 {
-	p[2] = (uint8_t)hostile_below(h, 5);                                       /* type */
-	p[3] = (uint8_t)(hostile_chance(h, 40) ? 0 : hostile_edge(h));             /* left */
+	p[2] = (uint8_t)hostile_below(h, 5);                           /* type */
+	p[3] = (uint8_t)(hostile_chance(h, 40) ? 0 : hostile_edge(h)); /* left */
 	for (uint32_t i = 0; i + 2 <= blocks && hostile_chance(h, 70); i += 2)
 		memcpy(p + 8 + i * 8, h->target.ip6, 16); /* by way of yourself */
 }
@@ -116,7 +118,8 @@ uint32_t hostile_ip6_extensions(struct hostile *h, uint8_t *frame)
 	proto = frame[last];
 	for (uint32_t i = 0; i < headers && chain - at < CHAIN_MAX; i++) {
 		uint32_t blocks = hostile_below(h, hostile_chance(h, 80) ? 3 : 40), n;
-		uint8_t kind = i == 0 && hostile_chance(h, 60) ? NEXT_HOP : kinds[hostile_below(h, 5)];
+		uint8_t kind =
+			i == 0 && hostile_chance(h, 60) ? NEXT_HOP : kinds[hostile_below(h, 5)];
 
 		if (kind == NEXT_FRAG)
 			blocks = 0;
@@ -194,7 +197,8 @@ uint32_t hostile_ip6_icmp(struct hostile *h, uint8_t *frame)
 		memset(icmp + 8, 0, 8);
 		icmp[8] = 0x60;
 		put16(icmp + 8 + IP6_LENGTH, hostile_edge(h));
-		icmp[8 + IP6_NEXT] = hostile_chance(h, 60) ? PROTO_TCP : (uint8_t)hostile_below(h, 64);
+		icmp[8 + IP6_NEXT] =
+			hostile_chance(h, 60) ? PROTO_TCP : (uint8_t)hostile_below(h, 64);
 		memcpy(icmp + 8 + IP6_SRC, h->target.ip6, 16);
 		memcpy(icmp + 8 + IP6_DST, from.ip6, 16);
 		put16(icmp + 48, h->target.ports[hostile_below(h, 2)]);

@@ -28,7 +28,8 @@ uint32_t hostile_ethertype(struct hostile *h, uint8_t *frame)
 	uint32_t n = hostile_below(h, hostile_chance(h, 50) ? 64 : MTU + 1);
 
 	hostile_eth(h, frame, &from,
-		    hostile_chance(h, 70) ? types[hostile_below(h, 12)] : hostile_below(h, 0x10000));
+		    hostile_chance(h, 70) ? types[hostile_below(h, 12)]
+					  : hostile_below(h, 0x10000));
 	hostile_bytes(h, frame + ETH_HEADER, n);
 	if (n && hostile_chance(h, 50))
 		frame[ETH_HEADER] = get16(frame + 12) == TYPE_IP6 ? 0x60 : 0x45;

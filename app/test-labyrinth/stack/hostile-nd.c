@@ -83,7 +83,8 @@ static uint32_t neighbour(struct hostile *h, uint8_t *frame, uint8_t type,
 
 uint32_t hostile_nd(struct hostile *h, uint8_t *frame)
 {
-	uint8_t type = (uint8_t)(ND_RS + hostile_below(h, 5)), *icmp = frame + hostile_segment(true);
+	uint8_t type = (uint8_t)(ND_RS + hostile_below(h, 5)),
+		*icmp = frame + hostile_segment(true);
 	struct hostile_host from = hostile_anybody(h);
 	uint32_t length;
 
@@ -91,8 +92,8 @@ uint32_t hostile_nd(struct hostile *h, uint8_t *frame)
 		memset(from.ip6, 0, 8);
 		put16(from.ip6, 0xfe80);
 	}
-	length = neighbour(h, frame, type, &from,
-			   hostile_below(h, hostile_chance(h, 90) ? 4 : 100));
+	length =
+		neighbour(h, frame, type, &from, hostile_below(h, hostile_chance(h, 90) ? 4 : 100));
 	if (hostile_chance(h, 30))
 		memcpy(frame + TO, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
 	switch (hostile_below(h, 10)) {

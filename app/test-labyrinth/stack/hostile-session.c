@@ -26,8 +26,16 @@ static uint32_t request(struct hostile *h, uint8_t *p)
 		"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
 		"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
 		"GET / HTTP/1.1\r\nRange: bytes=18446744073709551615-1\r\n\r\n",
-		"GET", "GET ", "GET  ", "\r\n\r\n\r\n\r\n", " ", "GET /\r\n", "GET / HTTP/9.99999\r\n\r\n",
-		"get / http/1.1\n\n", "GET / HTTP/1.1\r\nX:", "OPTIONS * HTTP/1.1\r\n\r\n",
+		"GET",
+		"GET ",
+		"GET  ",
+		"\r\n\r\n\r\n\r\n",
+		" ",
+		"GET /\r\n",
+		"GET / HTTP/9.99999\r\n\r\n",
+		"get / http/1.1\n\n",
+		"GET / HTTP/1.1\r\nX:",
+		"OPTIONS * HTTP/1.1\r\n\r\n",
 	};
 	const char *w = words[hostile_below(h, sizeof(words) / sizeof(*words))];
 	uint32_t n = (uint32_t)strlen(w);

@@ -29,7 +29,8 @@ static uint32_t a_port(struct hostile *h)
 
 static uint32_t some_data(struct hostile *h, uint8_t *p)
 {
-	uint32_t n = hostile_chance(h, 50) ? 0 : hostile_below(h, hostile_chance(h, 70) ? 64 : DATA_MAX);
+	uint32_t n =
+		hostile_chance(h, 50) ? 0 : hostile_below(h, hostile_chance(h, 70) ? 64 : DATA_MAX);
 
 	hostile_bytes(h, p, n);
 	return n;
@@ -82,8 +83,8 @@ uint32_t hostile_tcp_syn(struct hostile *h, uint8_t *frame)
 	bool v6 = hostile_chance(h, 35);
 	uint8_t *tcp = frame + hostile_segment(v6);
 
-	hostile_tcp_put(tcp, 1024 + hostile_below(h, 64000), a_port(h), (uint32_t)hostile_word(h), 0,
-			TCP_SYN, 65535);
+	hostile_tcp_put(tcp, 1024 + hostile_below(h, 64000), a_port(h), (uint32_t)hostile_word(h),
+			0, TCP_SYN, 65535);
 	tcp[12] = 0x60;
 	tcp[20] = 2;
 	tcp[21] = 4;
@@ -93,7 +94,8 @@ uint32_t hostile_tcp_syn(struct hostile *h, uint8_t *frame)
 
 uint32_t hostile_tcp_stray(struct hostile *h, uint8_t *frame)
 {
-	static const uint8_t flags[] = {TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK, TCP_SYN | TCP_ACK, 0, 63};
+	static const uint8_t flags[] = {TCP_ACK,           TCP_RST, TCP_FIN | TCP_ACK,
+					TCP_SYN | TCP_ACK, 0,       63};
 
 	return segment(h, frame,
 		       hostile_chance(h, 60) ? flags[hostile_below(h, 6)] : hostile_below(h, 256),

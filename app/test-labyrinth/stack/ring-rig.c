@@ -41,6 +41,11 @@ unsigned lab_device_take_back(struct lab_device *dev, struct lab_pool *p, void *
 	return lab_take_back(p, number, frames, n);
 }
 
+int lab_device_note_sending(struct lab_device *dev, struct lab_pool *p, uint32_t frames)
+{
+	return 0;
+}
+
 /* ---- the seam: bursts are the driver's own, the rest has nothing behind it ---- */
 
 static int always(struct lab_netdev *dev, int timeout_ms)
@@ -53,6 +58,7 @@ static void stats(struct lab_netdev *dev, struct lab_netdev_stats *s)
 	*s = x.stats;
 	s->rx_lent = x.rx_lent;
 	s->tx_lent = x.tx_lent;
+	s->tx_unfetched = x.done.n;
 }
 
 static int link_up(struct lab_netdev *dev, uint32_t *mbits)
@@ -80,6 +86,7 @@ static const struct lab_netdev_ops ops = {
 	.name = "rig",
 	.rx_burst = lab_e1000e_rx_burst,
 	.tx_burst = lab_e1000e_tx_burst,
+	.tx_done = lab_e1000e_tx_done,
 	.wait = always,
 	.stats = stats,
 	.link = link_up,
@@ -104,13 +111,15 @@ static void free_rings(void)
 	free(x.tx.frames);
 	free(x.tx_last);
 	free(x.stuck);
+	free(x.done.frames);
 }
 
 struct lab_netdev *ring_rig_open(struct lab_pool *pool, const uint8_t mac[LAB_MAC_SIZE],
-				 uint32_t rx_frames, uint32_t tx_frames)
+				 uint32_t rx_frames, uint32_t tx_frames, uint32_t flags)
 {
 	x = (struct e1000e){.netdev = {.ops = &ops, .name = "e1000e:rig"}, .pool = pool};
 	memcpy(x.netdev.mac, mac, LAB_MAC_SIZE);
+	x.netdev.flags = flags;
 	x.regs = regs;
 	x.rx_max = rx_frames;
 	x.tx_max = tx_frames;
@@ -119,7 +128,8 @@ struct lab_netdev *ring_rig_open(struct lab_pool *pool, const uint8_t mac[LAB_MA
 		return NULL;
 	x.tx_last = calloc(tx_frames + RING_MULTIPLE, sizeof(*x.tx_last));
 	x.stuck = calloc((lab_pool_frames(pool) + 63) / 64, sizeof(*x.stuck));
-	if (make_ring(&x.rx, rx_frames) || make_ring(&x.tx, tx_frames) || !x.tx_last || !x.stuck) {
+	if (make_ring(&x.rx, rx_frames) || make_ring(&x.tx, tx_frames) || !x.tx_last || !x.stuck ||
+	    (flags & LAB_NETDEV_TX_RETURN && lab_netdev_done_make(&x.done, tx_frames))) {
 		free_rings();
 		return NULL;
 	}
@@ -228,11 +238,17 @@ void ring_rig_counts(struct ring_rig_counts *c)
 
 uint64_t ring_rig_lent(void)
 {
-	return (uint64_t)x.rx_lent + x.tx_lent;
+	return (uint64_t)x.rx_lent + x.tx_lent + x.done.n;
+}
+
+uint64_t ring_rig_sending(void)
+{
+	return (uint64_t)x.tx_lent + x.done.n;
 }
 
 int ring_rig_close(void)
 {
+	lab_e1000e_free_done(&x);
 	lab_e1000e_recall(&x, true);
 	free_rings();
 	return lab_device_release(x.pool, number) ? -1 : 0;

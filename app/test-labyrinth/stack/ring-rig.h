@@ -26,23 +26,24 @@ struct ring_rig_counts {
 	uint64_t missed;
 };
 
-/** ring_rig_open() - a device on @pool with that address; NULL: lab_error_text() says why. */
+/** ring_rig_open() - a device on @pool with that address; NULL: lab_error_text() says why. @flags:
+ * of lab_netdev_config. */
 struct lab_netdev *ring_rig_open(struct lab_pool *pool, const uint8_t mac[LAB_MAC_SIZE],
-				 uint32_t rx_frames, uint32_t tx_frames);
+				 uint32_t rx_frames, uint32_t tx_frames, uint32_t flags);
 
 /** ring_rig_receive() - a packet arrives, over as many descriptors as it takes. */
 void ring_rig_receive(const uint8_t *packet, uint32_t length);
 
 /** enum ring_rig_lie - what a descriptor says that is not so. */
 enum ring_rig_lie {
-	RIG_ERROR,	/* an error on the wire */
-	RIG_NO_END,	/* the packet's end is still to come, and is the next one's */
-	RIG_LENGTH_0,	/* no bytes */
-	RIG_SHORT,	/* less than a header */
-	RIG_BEYOND,	/* more than the buffer */
-	RIG_MOST,	/* all that 16 bits can count */
-	RIG_MORE,	/* bytes of the one before */
-	RIG_CHECKSUM,	/* wrong sums of TCP and IP, which nobody believes it anyway */
+	RIG_ERROR,    /* an error on the wire */
+	RIG_NO_END,   /* the packet's end is still to come, and is the next one's */
+	RIG_LENGTH_0, /* no bytes */
+	RIG_SHORT,    /* less than a header */
+	RIG_BEYOND,   /* more than the buffer */
+	RIG_MOST,     /* all that 16 bits can count */
+	RIG_MORE,     /* bytes of the one before */
+	RIG_CHECKSUM, /* wrong sums of TCP and IP, which nobody believes it anyway */
 	RIG_LIES,
 };
 
@@ -55,8 +56,11 @@ unsigned ring_rig_send(void (*heard)(void *arg, const uint8_t *packet, uint32_t 
 /** ring_rig_counts() - since the start. */
 void ring_rig_counts(struct ring_rig_counts *counts);
 
-/** ring_rig_lent() - frames that lie on the rings now. */
+/** ring_rig_lent() - frames that the device has now. */
 uint64_t ring_rig_lent(void);
+
+/** ring_rig_sending() - of these, those of packets that it is to send or has sent. */
+uint64_t ring_rig_sending(void);
 
 /** ring_rig_close() - the driver takes its frames back. Return: 0, or -1 if the pool objects. */
 int ring_rig_close(void);

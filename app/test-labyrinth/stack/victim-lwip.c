@@ -22,8 +22,22 @@ static struct http http = {.files = &files};
 static struct echo echo;
 static struct lab_lwip *stack;
 
-/* In place of the one in lwIP's library: timers run as fast as packets come. */
-u32_t sys_now(void)
+#ifdef LAB_LWIP_IN_PLACE
+#include "source/frame_memory.h"
+#define SYS_NOW __wrap_sys_now /* by the linker's --wrap */
+#else
+#define SYS_NOW                  sys_now /* in place of the one in Debian's library */
+#define lab_lwip_memory_frames() 0u
+#endif
+
+#ifndef LAB_LWIP_NETDEV_FLAGS
+#define LAB_LWIP_NETDEV_FLAGS 0
+#endif
+
+u32_t SYS_NOW(void);
+
+/* Timers run as fast as packets come. */
+u32_t SYS_NOW(void)
 {
 	return victim_clock;
 }
@@ -51,7 +65,7 @@ static uint64_t held(void)
 	struct lab_lwip_stats s;
 
 	lab_lwip_stats(stack, &s);
-	return s.held + s.queued;
+	return s.held + s.queued + lab_lwip_memory_frames();
 }
 
 static void say(void)
@@ -60,10 +74,11 @@ static void say(void)
 
 	lab_lwip_stats(stack, &s);
 	tap_note("lwIP: held=%" PRIu64 " held_max=%" PRIu64 " copied=%" PRIu64 " refused=%" PRIu64
-		 " sent=%" PRIu64 " no_frame=%" PRIu64 " full=%" PRIu64 " bad=%" PRIu64
-		 " pruned=%" PRIu64 " free_refused=%" PRIu64,
-		 s.held, s.rx_held_max, s.rx_copied, s.rx_refused, s.tx_copied, s.tx_no_frame,
-		 s.tx_full, s.tx_bad, s.pruned, s.free_refused);
+		 " harmful=%" PRIu64 " copied_out=%" PRIu64 " in_place=%" PRIu64
+		 " no_frame=%" PRIu64 " full=%" PRIu64 " bad=%" PRIu64 " pruned=%" PRIu64
+		 " free_refused=%" PRIu64,
+		 s.held, s.rx_held_max, s.rx_copied, s.rx_refused, s.rx_harmful, s.tx_copied,
+		 s.tx_in_place, s.tx_no_frame, s.tx_full, s.tx_bad, s.pruned, s.free_refused);
 	tap_note("http: connections=%u requests=%" PRIu64 " failed=%" PRIu64 " refused=%" PRIu64
 		 "; echo: connections=%u bytes=%" PRIu64 " refused=%" PRIu64,
 		 http.connections, http.requests, http.failed, http.refused, echo.connections,
@@ -78,6 +93,7 @@ static int end(void)
 }
 
 const struct victim victim_lwip = {.name = "lwip",
+				   .flags = LAB_LWIP_NETDEV_FLAGS,
 				   .v6 = true,
 				   .start = start,
 				   .turn = turn,

@@ -6,6 +6,7 @@
 #ifndef VICTIM_H
 #define VICTIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <labyrinth/labyrinth.h>
@@ -19,6 +20,7 @@ extern uint32_t victim_clock;
 /**
  * struct victim - one of them.
  * @name: for the command line.
+ * @flags: of lab_netdev_config, that its device needs.
  * @v6: it speaks IPv6 and TCP as well.
  * @start: on a device; @t says which addresses and ports are its. 0, or -1.
  * @turn: receive, answer, send what there is. How many packets came in.
@@ -28,6 +30,7 @@ extern uint32_t victim_clock;
  */
 struct victim {
 	const char *name;
+	uint32_t flags;
 	bool v6;
 	int (*start)(struct lab_pool *pool, struct lab_netdev *dev, const struct hostile_target *t);
 	unsigned (*turn)(void);

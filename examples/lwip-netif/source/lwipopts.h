@@ -30,6 +30,7 @@
 #define MEMP_NUM_TCP_SEG	61440 /* lwIP counts them in 16 bits */
 #define MEMP_NUM_PBUF		1024
 #define MEMP_NUM_UDP_PCB	64
+#define MEMP_NUM_RAW_PCB	32
 #define MEMP_NUM_ARP_QUEUE	64
 #define MEMP_NUM_ND6_QUEUE	64
 #define MEMP_NUM_IGMP_GROUP	64
@@ -47,6 +48,7 @@
 #define LWIP_IPV4		      1
 #define LWIP_IPV6		      1
 #define LWIP_IGMP		      1
+#define LWIP_RAW		      1
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 1
 #define LWIP_IPV6_NUM_ADDRESSES	      6
 #define LWIP_TCP_KEEPALIVE	      1

@@ -18,6 +18,7 @@ struct connection {
 	struct tcp_pcb *pcb;
 	struct pbuf *waiting; /* received, and not written back yet */
 	bool ended;           /* the other end sends no more */
+	enum service_next next;
 };
 
 static void forget(struct connection *c)
@@ -28,16 +29,8 @@ static void forget(struct connection *c)
 	free(c);
 }
 
-static err_t give_up(struct connection *c)
-{
-	service_detach(c->pcb);
-	tcp_abort(c->pcb);
-	forget(c);
-	return ERR_ABRT;
-}
-
 /* Writes back what TCP has room for, and ends when all is written and no more will come. */
-static err_t advance(struct connection *c)
+static enum service_next advance(struct connection *c)
 {
 	while ((c->waiting = service_skip(c->waiting))) {
 		uint16_t n = c->waiting->len;
@@ -50,20 +43,29 @@ static err_t advance(struct connection *c)
 		if (err == ERR_MEM)
 			break; /* goes on when something has left */
 		if (err != ERR_OK)
-			return give_up(c);
+			return SERVICE_ABORT;
 		c->echo->bytes += n;
 		tcp_recved(c->pcb, n);
 		c->waiting = pbuf_free_header(c->waiting, n);
 	}
-	if (!c->waiting && c->ended) {
-		service_detach(c->pcb);
-		if (tcp_close(c->pcb) != ERR_OK)
-			return give_up(c);
+	if (!c->waiting && c->ended)
+		return SERVICE_CLOSE;
+	tcp_output(c->pcb);
+	return SERVICE_GO_ON;
+}
+
+static err_t act(struct connection *c)
+{
+	if (c->next == SERVICE_GO_ON)
+		return ERR_OK;
+	service_detach(c->pcb);
+	if (c->next == SERVICE_CLOSE && tcp_close(c->pcb) == ERR_OK) {
 		forget(c);
 		return ERR_OK;
 	}
-	tcp_output(c->pcb);
-	return ERR_OK;
+	tcp_abort(c->pcb);
+	forget(c);
+	return ERR_ABRT;
 }
 
 static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -76,17 +78,27 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		pbuf_cat(c->waiting, p); /* at most a window: tot_len has 16 bits */
 	else
 		c->waiting = p;
-	return advance(c);
+	if (c->next == SERVICE_GO_ON)
+		c->next = advance(c);
+	return act(c);
 }
 
 static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t length)
 {
-	return advance(arg);
+	struct connection *c = arg;
+
+	if (c->next == SERVICE_GO_ON)
+		c->next = service_sent(pcb, advance(c));
+	return ERR_OK;
 }
 
 static err_t on_poll(void *arg, struct tcp_pcb *pcb)
 {
-	return advance(arg);
+	struct connection *c = arg;
+
+	if (c->next == SERVICE_GO_ON)
+		c->next = advance(c);
+	return act(c);
 }
 
 /* lwIP has freed the pcb already. */

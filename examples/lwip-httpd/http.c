@@ -35,6 +35,7 @@
  * @complete: the parser has all of a request.
  * @keep: the connection goes on behind this answer.
  * @ended: the other end sends no more.
+ * @next: what is to become of it.
  * @too_long: the request's path.
  * @head, @head_len, @head_sent: the answer's headers, and how much of them TCP has.
  * @body, @body_left: what TCP has not got yet.
@@ -48,6 +49,7 @@ struct connection {
 	bool keep;
 	bool ended;
 	bool too_long;
+	enum service_next next;
 	uint16_t path_len;
 	uint16_t head_len;
 	uint16_t head_sent;
@@ -272,36 +274,46 @@ static void parse(struct connection *c)
 				 false);
 			return;
 		}
-		if (n == 0 && !c->complete)
-			n = c->in->len; /* cannot be: a parser that neither stops nor goes on */
 		tcp_recved(c->pcb, (u16_t)n);
 		c->in = pbuf_free_header(c->in, (u16_t)n);
 	}
 }
 
 /* Whatever can be done now. */
-static err_t advance(struct connection *c)
+static enum service_next advance(struct connection *c)
 {
 	for (;;) {
 		if (answering(c)) {
 			if (push(c) < 0)
-				return give_up(c);
+				return SERVICE_ABORT;
 			if (answering(c))
 				break; /* goes on when the other end has some of it */
 			if (!c->keep)
-				return finish(c);
+				return SERVICE_CLOSE;
 		}
 		parse(c);
 		if (c->complete)
 			answer_request(c);
 		if (!answering(c)) {
 			if (c->ended)
-				return finish(c);
+				return SERVICE_CLOSE;
 			break;
 		}
 	}
 	tcp_output(c->pcb);
-	return ERR_OK;
+	return SERVICE_GO_ON;
+}
+
+static err_t act(struct connection *c)
+{
+	switch (c->next) {
+	case SERVICE_CLOSE:
+		return finish(c);
+	case SERVICE_ABORT:
+		return give_up(c);
+	default:
+		return ERR_OK;
+	}
 }
 
 /* ---- what lwIP calls ---- */
@@ -317,7 +329,9 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		pbuf_cat(c->in, p); /* at most a window: tot_len has 16 bits */
 	else
 		c->in = p;
-	return advance(c);
+	if (c->next == SERVICE_GO_ON)
+		c->next = advance(c);
+	return act(c);
 }
 
 static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t length)
@@ -325,14 +339,20 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t length)
 	struct connection *c = arg;
 
 	c->idle = 0;
-	return advance(c);
+	if (c->next == SERVICE_GO_ON)
+		c->next = service_sent(pcb, advance(c));
+	return ERR_OK;
 }
 
 static err_t on_poll(void *arg, struct tcp_pcb *pcb)
 {
 	struct connection *c = arg;
 
-	return ++c->idle > IDLE_POLLS ? give_up(c) : advance(c);
+	if (++c->idle > IDLE_POLLS)
+		c->next = SERVICE_ABORT;
+	else if (c->next == SERVICE_GO_ON)
+		c->next = advance(c);
+	return act(c);
 }
 
 /* lwIP has freed the pcb already. */

@@ -38,6 +38,13 @@ void service_begin(struct tcp_pcb *pcb)
 		pcb->snd_wnd_max = 2u * pcb->mss;
 }
 
+enum service_next service_sent(struct tcp_pcb *pcb, enum service_next next)
+{
+	if (next == SERVICE_CLOSE && tcp_shutdown(pcb, 0, 1) != ERR_OK)
+		return SERVICE_ABORT;
+	return next;
+}
+
 struct pbuf *service_skip(struct pbuf *p)
 {
 	while (p && !p->len) {

@@ -20,6 +20,21 @@ void service_begin(struct tcp_pcb *pcb);
  * none. */
 struct pbuf *service_skip(struct pbuf *p);
 
+/** enum service_next - what is to become of a connection. */
+enum service_next { SERVICE_GO_ON, SERVICE_CLOSE, SERVICE_ABORT };
+
+/**
+ * service_sent() - what a "sent" callback does instead of ending its connection.
+ * @next: what it would like.
+ *
+ * lwIP delivers an acknowledgement before the data that came with it, and loses that data, memory
+ * and all, if the connection ends in between (tcp_in.c, "aborted:"). So here a connection only says
+ * that it sends no more; the end comes with what arrives next, or with the poll timer.
+ *
+ * Return: what is left to do then.
+ */
+enum service_next service_sent(struct tcp_pcb *pcb, enum service_next next);
+
 /** service_detach() - no callback is called for @pcb any more. */
 void service_detach(struct tcp_pcb *pcb);
 

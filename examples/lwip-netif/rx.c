@@ -42,6 +42,10 @@ static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet
 				   (u16_t)(LAB_FRAME_SIZE - packet->offset));
 }
 
+/* lwIP reads the headers of IP and above before it looks whether so much came. In a frame there is
+ * room behind every packet; on the heap there has to be, too. */
+#define BEHIND 64u
+
 /* A packet that lies on the heap. */
 struct heap_pbuf {
 	struct pbuf_custom custom;
@@ -56,10 +60,11 @@ static void let_go_copy(struct pbuf *p)
 /* The packet on the heap, so that its frame is free at once. NULL: no memory. */
 static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
 {
-	struct heap_pbuf *h = malloc(sizeof(*h) + packet->length);
+	struct heap_pbuf *h = malloc(sizeof(*h) + packet->length + BEHIND);
 
 	if (h) {
 		memcpy(h->data, (char *)packet->frame + packet->offset, packet->length);
+		memset(h->data + packet->length, 0, BEHIND);
 		h->custom.custom_free_function = let_go_copy;
 		l->stats.rx_copied++;
 	}

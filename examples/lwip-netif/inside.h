@@ -67,6 +67,10 @@ int lab_lwip_raise_shield(struct lab_lwip *l);
 /** lab_lwip_lower_shield() - no more. */
 void lab_lwip_lower_shield(struct lab_lwip *l);
 
+/** lab_lwip_far_away() - 1 if a TCP segment, whose header is at @at of a packet of IP, is one whose
+ * sequence number lwIP cannot compare. */
+int lab_lwip_far_away(const struct pbuf *p, uint16_t at);
+
 /* tx.c: down to the device. */
 
 /** lab_lwip_linkoutput() - lwIP's way to send an Ethernet packet. */

@@ -145,7 +145,8 @@ static u8_t look(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t
 	uint16_t at;
 	uint8_t proto = walk(p, &at);
 
-	if (proto != IP_PROTO_UDPLITE && !(proto == IP_PROTO_TCP && tcp_mss(p, at)) &&
+	if (proto != IP_PROTO_UDPLITE &&
+	    !(proto == IP_PROTO_TCP && (tcp_mss(p, at) || lab_lwip_far_away(p, at))) &&
 	    !(proto == IP6_NEXTH_ICMP6 && takes_address(l, p, at)))
 		return 0;
 	l->stats.rx_harmful++;

@@ -19,6 +19,9 @@
 #   --no-iommu           a machine without one
 #   --net user|tap       what e1000e is connected to: QEMU's own network, or vm0, vm1 ... (10.77.N.1/24) in a network
 #                        namespace of the host's kernel, which is there as long as the VM
+#   --forward LIST       80,7 ...: TCP ports of 10.0.2.15, nic0's address in QEMU's own network, that the host reaches
+#                        through ports of its 127.0.0.1. Its kernel chooses those: the companion has them as
+#                        VM_FORWARD_80 ..., and vm-host forwarded 80 says them in the guest.
 #   --host PROGRAM       runs beside the VM on the host (in that namespace) once the guest is up
 #   --env NAME=VALUE     in the guest
 #   --timeout SECONDS    after which the VM has hung: 120; 0: never
@@ -33,18 +36,18 @@ set -euo pipefail
 
 lab=$top/devtools/vm
 kernel=small devices=() kept='' memory=2048 hugepages=128 aw_bits=48 intremap=on iommu=yes net=user companion=''
-limit=120 accel=tcg name='' shell=no variables=()
+limit=120 accel=tcg name='' shell=no variables=() forwards=()
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
-		sed -n '5,33s/^# \{0,1\}//p' "$0"
+		sed -n '5,36s/^# \{0,1\}//p' "$0"
 		exit
 		;;
 	--no-iommu) iommu=no ;;
 	--shell) shell=yes ;;
-	--kernel | --device | --keep-driver | --memory | --hugepages | --aw-bits | --intremap | --net | --host | --env | --timeout | \
-		--accel | --name)
+	--kernel | --device | --keep-driver | --memory | --hugepages | --aw-bits | --intremap | --net | --forward | --host | --env | \
+		--timeout | --accel | --name)
 		[ $# -ge 2 ] || die "$1 needs a value; devtools/vm.sh --help"
 		case $1 in
 		--kernel) kernel=$2 ;;
@@ -58,6 +61,10 @@ while [ $# -gt 0 ]; do
 		--aw-bits) aw_bits=$2 ;;
 		--intremap) intremap=$2 ;;
 		--net) net=$2 ;;
+		--forward)
+			IFS=, read -ra list <<<"$2"
+			forwards+=("${list[@]}")
+			;;
 		--host) companion=$2 ;;
 		--env) variables+=("$2") ;;
 		--timeout) limit=$2 ;;
@@ -83,6 +90,11 @@ fi
 [ $# -gt 0 ] || die "Which command? devtools/vm.sh --help"
 [[ $kernel == @(small|debian) ]] || die "There is no kernel '$kernel': small, debian."
 [[ $net == @(user|tap) ]] || die "There is no network '$net': user, tap."
+for port in "${forwards[@]}"; do
+	[[ $port =~ ^[1-9][0-9]{0,4}$ && $port -le 65535 ]] || die "--forward $port: that is no TCP port."
+done
+[[ -z ${forwards[*]} || $net = user ]] || die "--forward needs --net user: of a tap the host reaches every port."
+[[ -z ${forwards[*]} || " ${devices[*]}" == *" e1000e"* ]] || die "--forward needs --device e1000e."
 [ -z "$companion" ] || [ -x "$companion" ] || die "The companion $companion cannot be run."
 for tool in qemu-system-x86_64 python3 cpio; do
 	have $tool || die "The VM lab needs $tool; devtools/setup.sh vm installs it."
@@ -177,7 +189,12 @@ for device in "${devices[@]}"; do
 	e1000e)
 		next nic
 		case $net in
-		user) qemu+=(-netdev "user,id=net$i") ;;
+		user)
+			backend=user,id=net$i
+			# A port of 0: the kernel chooses one that is free, and nobody can be there first. host.py asks which.
+			[ "$i" -gt 0 ] || for port in "${forwards[@]}"; do backend+=",hostfwd=tcp:127.0.0.1:0-10.0.2.15:$port"; done
+			qemu+=(-netdev "$backend")
+			;;
 		tap) qemu+=(-netdev "tap,id=net$i,ifname=vm$i,script=no,downscript=no") ;;
 		esac
 		on_port "NIC$i" "e1000e,netdev=net$i,romfile=,mac=52:54:00:00:00:$((10 + i))$properties"

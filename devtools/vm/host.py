@@ -16,6 +16,7 @@ The exit status is that of the guest's command, 124 after SECONDS, 125 if the gu
 
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -99,6 +100,7 @@ class Lab:
         self.ready = time.monotonic()
         if self.companion:
             environment = dict(os.environ, VM_SIGNALS=self.signals(), VM_LOG=os.path.dirname(self.log))
+            environment.update((f"VM_FORWARD_{inside}", port) for inside, port in self.forwards().items())
             environment["PATH"] = os.path.join(os.path.dirname(__file__), "host") + ":" + os.environ["PATH"]
             with open(self.log + ".host", "wb") as output:
                 self.host = subprocess.Popen(
@@ -127,6 +129,15 @@ class Lab:
         complaint = self.monitor("device_add " + self.devices[name])
         self.gone -= set() if complaint else {name}
         return complaint and "error " + complaint.splitlines()[0]
+
+    def forwards(self):
+        """Which ports of the host's 127.0.0.1 lead to which ports of the guest, the latter being the keys."""
+        line = r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)"
+        return {inside: port for port, inside in re.findall(line, self.monitor("info usernet"))}
+
+    def do_forwarded(self, inside):
+        port = self.forwards().get(inside)
+        return "ok " + port if port else f"error port {inside} is not forwarded: devtools/vm.sh --forward {inside}"
 
     def signals(self, name=""):
         return os.path.join(self.folder, "signals", os.path.basename(name))

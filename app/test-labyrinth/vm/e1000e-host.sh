@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Labyrinth authors
 #
-# The host's side of the NIC suites, in the network namespace at the other end of the wire: runs one
-# command after another that the guest asks for by on_host (e1000e-lib.sh), and answers with the exit
-# status and what was said, on one line.
+# The host's side of the NIC suites, in the network namespace at the other end of the wire (with --net user: on the
+# host itself): runs one command after another that the guest asks for by on_host (host-lib.sh), and answers with the
+# exit status and what was said, on one line.
 set -euo pipefail
 
 for ((job = 1;; job++)); do

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Labyrinth authors
 #
-# What the NIC suites share, in the guest: commands for the other end of the wire, and the echo.
+# What the NIC suites share, in the guest: the echo, and traffic for it.
 # shellcheck shell=bash
 
 echo_exe=$BUILD/examples/echo/echo
@@ -9,31 +9,8 @@ udp_client=$BUILD/app/test-labyrinth/net/udp-client
 ip_echo=10.77.0.2
 echo_log=$(mktemp)
 echo_pid=
-# In a file: a subshell counts too.
-jobs=$(mktemp)
-echo 0 >"$jobs"
-
-# ask_host COMMAND: run it at the other end of the wire, in the background.
-ask_host() {
-	local job
-	job=$(($(cat "$jobs") + 1))
-	echo $job >"$jobs"
-	vm-host signal "job$job" "$1"
-}
-
-# answer_of_host: waits for its end; prints what it said; returns its status.
-answer_of_host() {
-	local answer
-	answer=$(vm-host wait "done$(cat "$jobs")" 130) || return 1
-	printf '%s\n' "${answer#* }"
-	return "${answer%% *}"
-}
-
-# on_host COMMAND: both.
-on_host() {
-	ask_host "$1"
-	answer_of_host
-}
+# shellcheck source=app/test-labyrinth/vm/host-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/host-lib.sh"
 
 # start_echo ARGUMENT...: on the first NIC, in the background, until it is ready.
 start_echo() {

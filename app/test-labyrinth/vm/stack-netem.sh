@@ -34,9 +34,14 @@ cd "$work"
 
 # ---- the wire ----
 
+# space NAME: a network namespace in which the kernel says nothing of itself.
+space() {
+	ip netns add "$1" &&
+		ip netns exec "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+}
 # end SPACE INTERFACE PORT: a veth pair from a namespace to the bridge, whose packets are as they would be on a wire.
 end() {
-	ip netns add "$1" &&
+	space "$1" &&
 		ip link add "$2" netns "$1" type veth peer name "$3" netns wire &&
 		ip netns exec "$1" ethtool -K "$2" tx off tso off gso off gro off &&
 		ip netns exec wire ethtool -K "$3" tx off tso off gso off gro off &&
@@ -45,10 +50,8 @@ end() {
 		ip -n wire link set "$3" master bridge0 up &&
 		tc -n wire qdisc add dev "$3" root netem "${bad[@]}"
 }
-# The bridge itself says nothing.
 wire() {
-	ip netns add wire &&
-		ip netns exec wire sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 &&
+	space wire &&
 		ip -n wire link add bridge0 type bridge &&
 		ip -n wire link set bridge0 up &&
 		end server server0 to-server &&

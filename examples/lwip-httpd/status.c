@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Labyrinth authors
  *
  * Lines of numbers. drop_no_frame, drop_ring and drop_wire are the device's losses (no frame was
- * lent, nobody fetched, broken or too long), drop_stack is lwIP's; tx_no_frame and tx_full are
- * packets that lwIP was told it could not send, and TCP sends again.
+ * lent, nobody fetched, broken or too long), drop_stack and
+ * drop_harmful are the stack's (what it does not take, what would end it); tx_no_frame and tx_full
+ * are packets that lwIP was told it could not send, and TCP sends again.
  */
 #include "status.h"
 
@@ -13,14 +14,16 @@
 static void totals(const struct lab_netdev_stats *net, const struct lab_lwip_stats *stack)
 {
 	printf(" rx=%" PRIu64 " rx_bytes=%" PRIu64 " tx=%" PRIu64 " tx_bytes=%" PRIu64
-	       " copied=%" PRIu64 " drop_no_frame=%" PRIu64 " drop_ring=%" PRIu64
-	       " drop_wire=%" PRIu64 " drop_stack=%" PRIu64 " tx_no_frame=%" PRIu64
-	       " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " tx_copied=%" PRIu64 " tx_in_place=%" PRIu64
-	       " pruned=%" PRIu64,
-	       net->rx_packets, net->rx_bytes, net->tx_packets, net->tx_bytes, stack->rx_copied,
+	       " copied=%" PRIu64,
+	       net->rx_packets, net->rx_bytes, net->tx_packets, net->tx_bytes, stack->rx_copied);
+	printf(" drop_no_frame=%" PRIu64 " drop_ring=%" PRIu64 " drop_wire=%" PRIu64
+	       " drop_stack=%" PRIu64 " drop_harmful=%" PRIu64,
 	       net->missed_no_frame + net->rx_nobuf, net->missed_ring_full, net->missed_dropped,
-	       stack->rx_refused, stack->tx_no_frame, stack->tx_full, stack->tx_bad,
-	       stack->tx_copied, stack->tx_in_place, stack->pruned);
+	       stack->rx_refused, stack->rx_harmful);
+	printf(" tx_no_frame=%" PRIu64 " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " tx_copied=%" PRIu64
+	       " tx_in_place=%" PRIu64 " pruned=%" PRIu64,
+	       stack->tx_no_frame, stack->tx_full, stack->tx_bad, stack->tx_copied,
+	       stack->tx_in_place, stack->pruned);
 }
 
 void status_line(struct status *s)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 The Labyrinth authors
 #
-# A first look, from a bare clone: builds, measures Labyrinth beside DPDK's mempool, and lets an echo
-# server whose packets lie in Labyrinth frames answer the kernel's own ping and UDP. Nothing is left
-# behind but the packages and build/.
+# A first look, from a bare clone: builds, measures Labyrinth beside DPDK's mempool, lets an echo server
+# whose packets lie in Labyrinth frames answer the kernel's own ping and UDP, and a whole TCP/IP stack on
+# such frames serve a file to curl. Nothing is left behind but the packages and build/.
 set -euo pipefail
 exec </dev/null
 # shellcheck source=devtools/lib.sh
@@ -13,7 +13,7 @@ cd "$top"
 failed=0
 
 say "== Setting up"
-devtools/setup.sh build perf dpdk af_xdp
+devtools/setup.sh build perf dpdk af_xdp lwip
 hugepages_ensure 1024 || true
 
 say "" && say "== Building in build/"
@@ -90,6 +90,45 @@ show_echo() {
 	return "$status"
 }
 
+# show_stack: a file through lwIP on frames, by curl, and who had the frames meanwhile.
+show_stack() {
+	local folder log pid info i status=0 sum
+	folder=$(mktemp -d)
+	at_exit "rm -rf '$folder'"
+	log=$folder/log
+	mkdir "$folder/www"
+	head -c $((100 << 20)) /dev/urandom >"$folder/www/file"
+	sum=$(sha256sum <"$folder/www/file")
+	ip netns exec "$server" build/examples/lwip-httpd/lwip-httpd af_xdp:lab0 --ip "$address/24" --root "$folder/www" \
+		--pool "lab-demo-$$" >"$log" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	for ((i = 0; i < 100; i++)); do
+		! grep -q ready "$log" || break
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	if ! grep -q ready "$log"; then
+		cat "$log" >&2
+		warn "lwip-httpd ended early."
+		return 1
+	fi
+	say "labyrinth-info, three times a second, while curl fetches 100 MiB over IPv4, again and again:"
+	timeout 3 build/app/labyrinth-info/labyrinth-info "lab-demo-$$" --brief --every 0.33 &
+	info=$!
+	children+=("$info")
+	on_client timeout 2 bash -c "while curl -sf -o /dev/null http://$address/file; do :; done" || true
+	wait "$info" 2>/dev/null || true
+	on_client curl -sf -m 20 -o "$folder/copy" -w 'curl: %{size_download} bytes, %{speed_download} bytes a second\n' \
+		"http://$address/file" || status=1
+	[ "$(sha256sum <"$folder/copy")" = "$sum" ] && say "The checksum agrees." || status=1
+	kill -INT "$pid"
+	wait "$pid" || status=1
+	say "" && say "lwip-httpd says:"
+	tail -n 1 "$log"
+	return "$status"
+}
+
 say "" && say "== An echo server on AF_XDP: its packets lie in Labyrinth frames"
 if [ ! -x build/examples/echo/echo ]; then
 	say "Left out: it needs libxdp-dev and libbpf-dev, which are not installed."
@@ -102,12 +141,22 @@ else
 		warn "The echo example did not answer as it should."
 		failed=1
 	}
+	say "" && say "== A web server on lwIP: a whole TCP/IP stack whose packets lie in Labyrinth frames"
+	if [ ! -x build/examples/lwip-httpd/lwip-httpd ] || ! have curl; then
+		say "Left out: it needs liblwip-dev, libhttp-parser-dev and curl, which are not installed."
+	else
+		show_stack || {
+			warn "The web server did not answer as it should."
+			failed=1
+		}
+	fi
 fi
 
 say "" && say "== Where to go next"
 cat <<'TEXT'
 doc/guide.md          the guide: first program, ownership, threads, devices, errors
-examples/echo/        the server that you just saw, in one page
+examples/echo/        the echo server that you just saw, in one page
+examples/lwip-netif/  lwIP on frames, for taking along
 build/app/labyrinth-perf/labyrinth-perf --list     all that can be measured
 devtools/test.sh      every test; --list names the suites
 TEXT

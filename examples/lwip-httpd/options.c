@@ -6,6 +6,7 @@
 #include "options.h"
 
 #include <argp.h>
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,17 @@ static uint32_t number(struct argp_state *state, const char *arg, const char *wh
 	return (uint32_t)value;
 }
 
+/* Not by lwIP's own ip4addr_aton() and ip6addr_aton(): they take 10.77 and fd00::x. */
+static bool read_address(const char *arg, ip4_addr_t *to)
+{
+	struct in_addr in;
+
+	if (inet_pton(AF_INET, arg, &in) != 1)
+		return false;
+	ip4_addr_set_u32(to, in.s_addr);
+	return true;
+}
+
 /* "10.77.0.2/24" */
 static void read_ip(struct argp_state *state, const char *arg, struct lab_lwip_config *stack)
 {
@@ -67,7 +79,7 @@ static void read_ip(struct argp_state *state, const char *arg, struct lab_lwip_c
 			   "--ip is '%s'; it must be an address with its prefix, as 10.77.0.2/24",
 			   arg);
 	memcpy(address, arg, (size_t)(slash - arg));
-	if (!ip4addr_aton(address, &stack->ip) || ip4_addr_isany_val(stack->ip))
+	if (!read_address(address, &stack->ip) || ip4_addr_isany_val(stack->ip))
 		argp_error(state, "--ip: %s is not an IPv4 address", address);
 	prefix = number(state, slash + 1, "the prefix of --ip", 1, 32);
 	ip4_addr_set_u32(&stack->netmask, lwip_htonl(UINT32_MAX << (32 - prefix)));
@@ -75,10 +87,16 @@ static void read_ip(struct argp_state *state, const char *arg, struct lab_lwip_c
 
 static void read_ip6(struct argp_state *state, const char *arg, struct lab_lwip_config *stack)
 {
+	ip6_addr_t *to = &stack->ip6[stack->ip6_count];
+	struct in6_addr in;
+
 	if (stack->ip6_count == LAB_LWIP_IP6_MAX)
 		argp_error(state, "--ip6: %u addresses at most", LAB_LWIP_IP6_MAX);
-	if (!ip6addr_aton(arg, &stack->ip6[stack->ip6_count++]))
+	if (inet_pton(AF_INET6, arg, &in) != 1)
 		argp_error(state, "--ip6: %s is not an IPv6 address", arg);
+	memcpy(to->addr, &in, sizeof(to->addr));
+	ip6_addr_clear_zone(to);
+	stack->ip6_count++;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -90,7 +108,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		read_ip(state, arg, &o->stack);
 		break;
 	case GATEWAY:
-		if (!ip4addr_aton(arg, &o->stack.gateway))
+		if (!read_address(arg, &o->stack.gateway))
 			argp_error(state, "--gateway: %s is not an IPv4 address", arg);
 		break;
 	case IP6:

@@ -244,7 +244,10 @@ static void af_xdp_stats(struct lab_netdev *dev, struct lab_netdev_stats *stats)
 	stats->tx_unfetched = x->bounce ? lab_af_xdp_bounce_unfetched(x) : x->done.n;
 	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &kernel, &len))
 		return;
-	stats->missed_dropped = kernel.rx_dropped;
+	/* In copy mode the kernel counts a packet without a frame in both. */
+	stats->missed_dropped = kernel.rx_dropped > kernel.rx_fill_ring_empty_descs
+					? kernel.rx_dropped - kernel.rx_fill_ring_empty_descs
+					: 0;
 	stats->missed_no_frame = kernel.rx_fill_ring_empty_descs;
 	stats->missed_ring_full = kernel.rx_ring_full;
 	stats->invalid_rx = kernel.rx_invalid_descs;

@@ -4,7 +4,7 @@
 #
 # Installs the Debian packages that are missing.
 #
-#   devtools/setup.sh [GROUP...]     build perf dpdk af_xdp tests check vm; default: all
+#   devtools/setup.sh [GROUP...]     build perf dpdk af_xdp lwip stack tests check vm; default: all
 #
 # The group "build" is needed, every other one can be done without: where its packages cannot be had
 # (no root, no network, another distribution), a sentence says so and the script succeeds.
@@ -18,6 +18,8 @@ packages_of() {
 	perf) echo libjansson-dev ;;
 	dpdk) echo libdpdk-dev dpdk dpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
+	lwip) echo liblwip-dev libhttp-parser-dev ;;
+	stack) echo curl wrk apache2-utils socat ncat nginx-light iputils-ping util-linux ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils spin ;;
 	check) echo clang-format clang-tidy cppcheck shellcheck ;;
 	vm) echo qemu-system-x86 busybox-static cpio iproute2 make flex bison bc libelf-dev libssl-dev xz-utils ;;
@@ -30,6 +32,8 @@ without() {
 	perf) echo "labyrinth-perf is not built" ;;
 	dpdk) echo "labyrinth-perf compares with no DPDK mempool, and nothing is tried with DPDK's programs" ;;
 	af_xdp) echo "the AF_XDP driver, the echo example and their tests are left out" ;;
+	lwip) echo "the example lwip-httpd is left out" ;;
+	stack) echo "the network stack on frames is not tried with curl, wrk, ab, socat and ncat, nor beside nginx" ;;
 	tests) echo "some test suites are skipped" ;;
 	check) echo "the style and static checks are skipped" ;;
 	vm) echo "what needs a device behind an IOMMU is not tested" ;;
@@ -58,11 +62,29 @@ apt() {
 		"$@" </dev/null >>"$log" 2>&1
 }
 
+# nginx would run as soon as it is installed, and after each boot; the suite "stack" starts one of its own. Whose
+# machine has a policy of its own decides by that whether it runs now.
+keep_from_starting() {
+	local policy=/usr/sbin/policy-rc.d
+	nginx_was=$(command -v nginx || true)
+	if [ ! -e $policy ]; then
+		at_exit "rm -f $policy"
+		printf '#!/bin/sh\n# Of devtools/setup.sh, while it installs.\nexit 101\n' >$policy
+		chmod +x $policy
+	fi
+}
+
+keep_from_booting() {
+	if [ -z "$nginx_was" ] && have nginx; then
+		update-rc.d nginx disable >>"$log" 2>&1 || true
+	fi
+}
+
 groups=("$@")
-[ $# -gt 0 ] || groups=(build perf dpdk af_xdp tests check vm)
+[ $# -gt 0 ] || groups=(build perf dpdk af_xdp lwip stack tests check vm)
 for group in "${groups[@]}"; do
 	packages_of "$group" >/dev/null ||
-		die "No package group is called '$group'. There are: build perf dpdk af_xdp tests check vm."
+		die "No package group is called '$group'. There are: build perf dpdk af_xdp lwip stack tests check vm."
 done
 
 if ! have dpkg-query || ! have apt-get; then
@@ -85,6 +107,7 @@ if is_root; then
 	at_exit "rm -f '$log'"
 	say "Installing ${#missing[@]} Debian packages and what they need: ${missing[*]}"
 	apt update || warn "apt-get update failed (no network?); going on with the package lists that are there."
+	[[ " ${missing[*]} " != *" nginx-light "* ]] || keep_from_starting
 	# All at once; if that fails, what can be had of each group.
 	if ! apt install --no-install-recommends "${missing[@]}"; then
 		for group in "${groups[@]}"; do
@@ -93,6 +116,7 @@ if is_root; then
 			[ "${#rest[@]}" -eq 0 ] || apt install --no-install-recommends "${rest[@]}" || true
 		done
 	fi
+	[[ " ${missing[*]} " != *" nginx-light "* ]] || keep_from_booting
 else
 	warn "Not root, so nothing is installed. Missing: ${missing[*]}. To install them:" \
 		"sudo apt-get install --no-install-recommends ${missing[*]}"

@@ -18,7 +18,7 @@ packages_of() {
 	perf) echo libjansson-dev ;;
 	dpdk) echo libdpdk-dev dpdk dpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
-	lwip) echo liblwip-dev libhttp-parser-dev ;;
+	lwip) echo liblwip-dev libhttp-parser-dev curl ;;
 	stack) echo curl wrk apache2-utils socat ncat nginx-light iputils-ping util-linux ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils spin ;;
 	check) echo clang-format clang-tidy cppcheck shellcheck ;;

@@ -16,7 +16,7 @@ exec </dev/null
 # shellcheck source=devtools/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-all=(unit clang asan tsan recover gfp models net dpdk vm headers install nodpdk docs check instructions perf)
+all=(unit clang asan tsan recover gfp stack models net dpdk vm headers install nodpdk docs check instructions perf)
 suite_dir=$top/devtools/suites
 log=$top/build-test/log
 
@@ -25,6 +25,7 @@ limit_of() {
 	case $1 in
 	vm) echo 5400 ;;
 	recover) [ "${LONG-}" ] && echo 7200 || echo 600 ;;
+	stack) [ "${LONG-}" ] && echo 3600 || echo 1200 ;;
 	dpdk) [ "${LONG-}" ] && echo 1800 || echo 600 ;;
 	*) echo 600 ;;
 	esac

@@ -14,6 +14,7 @@
 #include "inside.h"
 
 #define ETH_HEADER     14u
+#define ARP_BYTES      28u
 #define IP4_HEADER     20u
 #define IP6_HEADER     40u
 #define NEXT_HOP       0
@@ -27,6 +28,7 @@
 #define OPTION_MSS     2
 #define TYPE_AT        12
 #define TYPE_IP4       0x0800
+#define TYPE_ARP       0x0806
 #define TYPE_IP6       0x86dd
 #define SRC4           (ETH_HEADER + 12)
 #define DST6           24 /* without Ethernet's */
@@ -62,9 +64,26 @@ static int from_ourselves(const struct netif *netif, const uint8_t *packet, uint
 	return 0;
 }
 
+/* Shorter than its own first header, which lwIP reads whether it is there or not. */
+static int too_short(const uint8_t *packet, uint32_t length)
+{
+	if (length < ETH_HEADER)
+		return 1;
+	switch (packet[TYPE_AT] << 8 | packet[TYPE_AT + 1]) {
+	case TYPE_ARP:
+		return length < ETH_HEADER + ARP_BYTES;
+	case TYPE_IP4:
+		return length < ETH_HEADER + IP4_HEADER;
+	case TYPE_IP6:
+		return length < ETH_HEADER + IP6_HEADER;
+	default:
+		return 0;
+	}
+}
+
 int lab_lwip_harmful(const struct lab_lwip *l, const uint8_t *packet, uint32_t length)
 {
-	return from_ourselves(&l->netif, packet, length);
+	return too_short(packet, length) || from_ourselves(&l->netif, packet, length);
 }
 
 /* ---- between IP and what is above it: whole datagrams ---- */

@@ -7,8 +7,9 @@
  *
  *	hostile-rings VICTIM [COUNT [SEED]]
  *
- * VICTIM is echo (examples/echo) or lwip (examples/lwip-httpd). TAP on stdout. The same seed is the
- * same run.
+ * VICTIM is echo (examples/echo) or lwip (examples/lwip-httpd), or
+ * lwip-copied, which differs in that no packet stays in its frame. TAP on stdout. The same seed is
+ *the same run.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -249,6 +250,7 @@ int main(int argc, char **argv)
 		&victim_echo,
 #ifdef HAVE_LWIP
 		&victim_lwip,
+		&victim_lwip_copied,
 #endif
 	};
 	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000000;
@@ -259,8 +261,9 @@ int main(int argc, char **argv)
 			victim = victims[i];
 	}
 	if (!victim) {
-		fprintf(stderr, "usage: hostile-rings echo|lwip [COUNT [SEED]]; lwip only in a "
-				"build with lwIP\n");
+		fprintf(stderr,
+			"usage: hostile-rings echo|lwip|lwip-copied [COUNT [SEED]]; lwip needs a "
+			"build with lwIP\n");
 		return 2;
 	}
 	tap_note("%" PRIu64 " frames to %s, seed %" PRIu64, count, victim->name, seed);

@@ -42,9 +42,10 @@ u32_t SYS_NOW(void)
 	return victim_clock;
 }
 
-static int start(struct lab_pool *pool, struct lab_netdev *dev, const struct hostile_target *t)
+static int start_holding(struct lab_pool *pool, struct lab_netdev *dev,
+			 const struct hostile_target *t, uint32_t hold)
 {
-	struct lab_lwip_config config = {.pool = pool, .dev = dev, .ip6_count = 1};
+	struct lab_lwip_config config = {.pool = pool, .dev = dev, .ip6_count = 1, .hold = hold};
 
 	srand(1); /* its ports and sequence numbers: the same in each run */
 	memcpy(&config.ip, t->ip, 4);
@@ -53,6 +54,20 @@ static int start(struct lab_pool *pool, struct lab_netdev *dev, const struct hos
 	stack = lab_lwip_create(&config);
 	return stack && !http_listen(&http, t->ports[0]) && !echo_listen(&echo, t->ports[1]) ? 0
 											     : -1;
+}
+
+static int start(struct lab_pool *pool, struct lab_netdev *dev, const struct hostile_target *t)
+{
+	return start_holding(pool, dev, t, 0);
+}
+
+/* All packets but one are copied at once, each into memory of its own size: AddressSanitizer sees
+ * who reads beyond its end, even Debian's lwIP when it is in memcpy(), and all of one that is built
+ * from its source. */
+static int start_copied(struct lab_pool *pool, struct lab_netdev *dev,
+			const struct hostile_target *t)
+{
+	return start_holding(pool, dev, t, 1);
 }
 
 static unsigned turn(void)
@@ -100,3 +115,12 @@ const struct victim victim_lwip = {.name = "lwip",
 				   .held = held,
 				   .say = say,
 				   .end = end};
+
+const struct victim victim_lwip_copied = {.name = "lwip-copied",
+					  .flags = LAB_LWIP_NETDEV_FLAGS,
+					  .v6 = true,
+					  .start = start_copied,
+					  .turn = turn,
+					  .held = held,
+					  .say = say,
+					  .end = end};

@@ -41,7 +41,7 @@ struct victim {
 
 extern const struct victim victim_echo;
 #ifdef HAVE_LWIP
-extern const struct victim victim_lwip;
+extern const struct victim victim_lwip, victim_lwip_copied;
 #endif
 
 #endif

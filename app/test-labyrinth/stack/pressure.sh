@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Labyrinth authors
+#
+# A pool ten times too small, and echoes whose clients do not read: the stack drops and says so, goes to the
+# reserve, recovers, and keeps the connections that it had. For devtools/suites/stack, with ground.sh.
+# shellcheck shell=bash disable=SC2154 # ground.sh and the suite
+
+# The rings may take as many frames as with ten times the pool.
+small=(--frames 819 --rx-frames 2048 --tx-frames 2048)
+
+# waits_for WORD FILE PID: until a line of FILE begins with it; 1 if the process ends first, or after a minute.
+waits_for() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		! grep -qs "^$1" "$2" || return 0
+		kill -0 "$3" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	return 1
+}
+
+# Clients that wait for a line on stdin get it over a pipe of their own, held open here.
+client_held() {
+	local name=$1
+	shift
+	rm -f "$folder/$name.line"
+	mkfifo "$folder/$name.line"
+	ip netns exec "$client_ns" timeout -k 5 200 "$@" <>"$folder/$name.line" >"$folder/$name.out" 2>"$folder/$name.err" &
+	children+=($!)
+	client_pid=$!
+}
+
+client_go_on() { echo >"$folder/$1.line"; }
+
+# client_end PID: waits for it; its status.
+client_end() {
+	local status=0 i
+	wait "$1" || status=$?
+	for i in "${!children[@]}"; do [ "${children[i]}" != "$1" ] || unset "children[i]"; done
+	return $status
+}
+
+stack_pressure() {
+	local name="a tenth of the frames" status=0 full old hold before extra i sum
+	server_start pressure 200 "${small[@]}" || status=$?
+	started "$name" $status || return 0
+	sum=$(sha256sum <"$root/large")
+	sleep 1.2
+	full=$(value reserve "$(server_last)")
+
+	# Half of them speak all the time, half are silent until it is over.
+	client_held old "$programs/tcp-pingpong" "$server4" 7 5000 1000 16
+	old=$client_pid
+	waits_for waiting "$folder/old.out" "$old" || status=$?
+	case_of "$name: 16 connections are established before" $status "$folder/old.err"
+
+	client_held hold "$programs/tcp-hold" "$server4" 7 64 10000000
+	hold=$client_pid
+	loops 8
+	status=0
+	waits_for blocked "$folder/hold.out" "$hold" || status=$?
+	case_of "$name: 64 echoes take no more from clients that do not read" $status "$folder/hold.err"
+	# As if it had lost its processor for a moment, while more arrives than its rings have frames.
+	before=$(value drop_no_frame "$(server_last)")
+	kill -STOP "$server_pid"
+	client 10 ping -q -l 4000 -c 4000 -w 1 "$server4" >"$folder/pressure.ping" 2>&1 || true
+	kill -CONT "$server_pid"
+	sleep 1.2
+	extra=$(($(value drop_no_frame "$(server_last)") - before))
+	case_of "$name: of 4000 packets at once it drops some, and says so ($extra)" $((extra <= 0 || extra > 4000)) "$folder/pressure.ping"
+	client 30 wrk -t 2 -c 64 -d 8 "$(url4 medium)" >"$folder/pressure.wrk" 2>&1 || true
+	extra=$(server_last)
+	client_go_on hold
+	status=0
+	client_end "$hold" || status=$?
+	say "# $(tail -n 1 "$folder/hold.out")"
+	case_of "$name: those then read all that they had sent" $status "$folder/hold.err"
+	loops_end 8
+	cat "$folder"/loop-*.err >"$folder/loops.err"
+	case_of "$name: 8 loops beside them were served right" $((bad > 0 || idle > 0)) "$folder/loops.err"
+	say "# under pressure: ${extra#*: }"
+
+	client_go_on old
+	status=0
+	client_end "$old" || status=$?
+	case_of "$name: connections from before still echo, and nothing they sent was lost or changed" $status "$folder/old.err"
+	say "# $(tail -n 1 "$folder/old.out")"
+
+	status=0
+	for i in 1 2 3; do fetched "$(url4 large)" "$sum" || status=1; done
+	case_of "$name: it recovers: three transfers of 200 MiB have the right checksum" $status "$folder/fetch.err"
+	sleep 1.2
+	case_of "$name: and then its reserve is full as before ($full)" $(($(value reserve "$(server_last)") != full))
+	say "# drops: no frame $(grown drop_no_frame), ring $(grown drop_ring), wire $(grown drop_wire), stack" \
+		"$(grown drop_stack); copied to keep frames $(grown copied); sent nothing for want of a frame $(grown tx_no_frame);" \
+		"reserve at least $(least reserve) of $full, free at least $(least free)"
+	case_of "$name: it copied what it had to keep, and said so" $(($(grown copied) == 0)) "$server_log.out"
+	case_of "$name: the reserve was used, or nothing sent was ever short of a frame" \
+		$(($(least reserve) >= full && $(grown tx_no_frame) > 0)) "$server_log.out"
+	server_judge "$name"
+}

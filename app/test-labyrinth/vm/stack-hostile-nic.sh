@@ -4,7 +4,7 @@
 # Copyright (c) 2026 The Labyrinth authors
 #
 # vm: device=e1000e net=tap host=app/test-labyrinth/vm/e1000e-host.sh
-# vm: kernel=small backend=iommufd,type1 timeout=420 long-timeout=1200
+# vm: kernel=small backend=iommufd timeout=420 long-timeout=1200
 # shellcheck disable=SC2317 # check calls these
 set -euo pipefail
 # shellcheck source=app/test-labyrinth/vm/tap.sh

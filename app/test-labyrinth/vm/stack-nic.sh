@@ -18,10 +18,12 @@ if [ ! -x "$httpd_exe" ]; then
 	skip all "built without lwip-httpd (liblwip)"
 	finish
 fi
-command -v curl >/dev/null || {
-	skip all "curl is not installed on the host"
-	finish
-}
+for tool in curl socat; do
+	command -v $tool >/dev/null || {
+		skip all "$tool is not installed on the host (curl socat)"
+		finish
+	}
+done
 
 www=$(mktemp -d)
 head -c $((8 << 20)) /dev/urandom >"$www/file"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 The Labyrinth authors
+#
+# Other builds of the same program: with sanitizers, against a million hostile packets on either driver; and with
+# lwIP from its source, which sends without a copy. For devtools/suites/stack, with ground.sh and clients.sh.
+# shellcheck shell=bash disable=SC2154 # ground.sh and the suite
+
+# Sanitizers place their shadow where randomised mappings may lie.
+still=()
+! setarch -R true 2>/dev/null || still=(setarch -R)
+sanitizers=(-Dbuildtype=debugoptimized "-Db_sanitize=address,undefined" -Db_lundef=false -Ddpdk=disabled)
+
+# source_of_lwip NAME: sets lwip_source; 1, and a skipped case, where it cannot be had.
+source_of_lwip() {
+	lwip_source=$("$top/devtools/lwip-source.sh" 2>"$folder/source.err") && return
+	skip "$1" "$(tail -n 1 "$folder/source.err")"
+	return 1
+}
+
+stack_hostile() {
+	local frames=1000000 built=$test_dir/asan tests
+	tests=$built/app/test-labyrinth/stack
+	test_build asan "${sanitizers[@]}"
+	tap_of "a million hostile packets, AF_XDP" 900 "${still[@]}" "$programs_source/hostile.sh" \
+		"$built/examples/lwip-httpd/lwip-httpd" "$tests/hostile-send" $frames
+	tap_of "a million hostile packets, e1000e's rings" 300 "${still[@]}" "$tests/hostile-rings" lwip $frames
+	source_of_lwip "a million hostile packets, lwIP with AddressSanitizer, too" || return 0
+	test_build lwip-asan "${sanitizers[@]}" -Dlwip_source="$lwip_source" -Dtests=disabled
+	tests=$test_dir/lwip-asan/app/test-labyrinth/stack
+	tap_of "lwIP with AddressSanitizer, too" 300 "${still[@]}" "$tests/hostile-rings" lwip $frames
+	tap_of "lwIP with AddressSanitizer, too, and each packet on the heap" 300 "${still[@]}" "$tests/hostile-rings" lwip-copied $frames
+}
+
+# in_place: by the server's last line, every packet was sent from where lwIP wrote it.
+in_place() {
+	server_end
+	[ "$(grown tx_in_place)" -gt 100000 ] && [ "$(grown tx_copied)" = 0 ]
+}
+
+stack_source() {
+	local name="lwIP from its source" sum i right=0 status=0 packaged=$httpd httpd bad idle
+	source_of_lwip "$name" || return 0
+	test_build lwip -Dlwip_source="$lwip_source" -Dtests=disabled -Ddpdk=disabled
+	tap_of "$name" 60 "$test_dir/lwip/app/test-labyrinth/stack/glue-test"
+	httpd=$test_dir/lwip/examples/lwip-httpd/lwip-httpd
+	server_start source 300 "${normal[@]}" || status=$?
+	started "$name" $status || return 0
+	sum=$(sha256sum <"$root/large")
+	loops 8
+	for ((i = 1; i <= 5; i++)); do ! fetched "$(url4 large)" "$sum" || right=$((right + 1)); done
+	loops_end 8
+	cat "$folder"/loop-*.err >>"$folder/fetch.err"
+	case_of "$name: 5 transfers of 200 MiB, and 8 loops, with the right checksum" \
+		$((right != 5 || bad > 0 || idle > 0)) "$folder/fetch.err"
+	rm -f "$folder/echo.err" "$folder/echoed"
+	for ((i = 1; i <= 24; i++)); do echoed socat "$server6" "$(echo_size "$i")" "source-$i" || true; done
+	case_of "$name: 24 echoes come back as they were sent" $(($(wc -l <"$folder/echoed") != 24)) "$folder/echo.err"
+	server_judge "$name"
+	check "$name: every packet was sent from where lwIP wrote it" in_place
+	source_beside_packaged "$name" "$packaged" "$httpd"
+}
+
+# source_beside_packaged NAME PACKAGED SOURCE: both in turns.
+source_beside_packaged() {
+	local which httpd status=0
+	# shellcheck disable=SC2034 # for measure
+	local reference_seconds=3
+	rm -f "$folder"/figure*
+	for which in packaged source packaged source; do
+		[ $which = packaged ] && httpd=$2 || httpd=$3
+		server_start beside 300 "${normal[@]}" || status=1
+		[ $status = 1 ] || measure $which "$server4"
+		server_stop
+	done
+	case_of "$1: measured beside the packaged one, in turns" $status "$server_log.err"
+	awk '{ sum[$1, $2] += $3 / 2 } END {
+		split("requests bytes p50 p99", what)
+		for (i = 1; i <= 4; i++)
+			if (sum["packaged", what[i]])
+				printf "# %s: %.4g, the packaged one %.4g: ratio %.2f\n", what[i], sum["source", what[i]],
+					sum["packaged", what[i]], sum["source", what[i]] / sum["packaged", what[i]]
+	}' "$folder/figures"
+}

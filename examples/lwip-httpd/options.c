@@ -50,9 +50,12 @@ static uint32_t number(struct argp_state *state, const char *arg, const char *wh
 	char *end;
 	unsigned long long value = strtoull(arg, &end, 10);
 
-	if (*arg < '0' || *arg > '9' || *end || value < least || value > most)
+	if (*arg < '0' || *arg > '9' || *end || value < least || value > most) {
 		argp_error(state, "%s is '%s'; it must be a number from %u to %u", what, arg, least,
 			   most);
+		return least; /* argp_error() does not return, but its declaration does not say so
+			       */
+	}
 	return (uint32_t)value;
 }
 
@@ -74,10 +77,12 @@ static void read_ip(struct argp_state *state, const char *arg, struct lab_lwip_c
 	char address[IP4ADDR_STRLEN_MAX] = {0};
 	uint32_t prefix;
 
-	if (!slash || (size_t)(slash - arg) >= sizeof(address))
+	if (!slash || (size_t)(slash - arg) >= sizeof(address)) {
 		argp_error(state,
 			   "--ip is '%s'; it must be an address with its prefix, as 10.77.0.2/24",
 			   arg);
+		return;
+	}
 	memcpy(address, arg, (size_t)(slash - arg));
 	if (!read_address(address, &stack->ip) || ip4_addr_isany_val(stack->ip))
 		argp_error(state, "--ip: %s is not an IPv4 address", address);

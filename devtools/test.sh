@@ -25,7 +25,7 @@ limit_of() {
 	case $1 in
 	vm) echo 5400 ;;
 	recover) [ "${LONG-}" ] && echo 7200 || echo 600 ;;
-	stack) [ "${LONG-}" ] && echo 3600 || echo 1200 ;;
+	stack) [ "${LONG-}" ] && echo 5400 || echo 2400 ;;
 	dpdk) [ "${LONG-}" ] && echo 1800 || echo 600 ;;
 	*) echo 600 ;;
 	esac

@@ -40,12 +40,22 @@ client_end() {
 	return $status
 }
 
+# next_status N: waits for N more status lines; the first may have begun before what was done last.
+next_status() {
+	local before i
+	before=$(grep -c ': status ' "$server_log.out" || true)
+	for ((i = 0; i < 100; i++)); do
+		[ "$(grep -c ': status ' "$server_log.out")" -lt $((before + $1)) ] || return 0
+		sleep 0.1
+	done
+}
+
 stack_pressure() {
 	local name="a tenth of the frames" status=0 full old hold before extra i sum
 	server_start pressure 200 "${small[@]}" || status=$?
 	started "$name" $status || return 0
 	sum=$(sha256sum <"$root/large")
-	sleep 1.2
+	next_status 1
 	full=$(value reserve "$(server_last)")
 
 	# Half of them speak all the time, half are silent until it is over.
@@ -65,7 +75,7 @@ stack_pressure() {
 	kill -STOP "$server_pid"
 	client 10 ping -q -l 4000 -c 4000 -w 1 "$server4" >"$folder/pressure.ping" 2>&1 || true
 	kill -CONT "$server_pid"
-	sleep 1.2
+	next_status 2
 	extra=$(($(value drop_no_frame "$(server_last)") - before))
 	case_of "$name: of 4000 packets at once it drops some, and says so ($extra)" $((extra <= 0 || extra > 4000)) "$folder/pressure.ping"
 	client 30 wrk -t 2 -c 64 -d 8 "$(url4 medium)" >"$folder/pressure.wrk" 2>&1 || true
@@ -89,7 +99,7 @@ stack_pressure() {
 	status=0
 	for i in 1 2 3; do fetched "$(url4 large)" "$sum" || status=1; done
 	case_of "$name: it recovers: three transfers of 200 MiB have the right checksum" $status "$folder/fetch.err"
-	sleep 1.2
+	next_status 2
 	case_of "$name: and then its reserve is full as before ($full)" $(($(value reserve "$(server_last)") != full))
 	say "# drops: no frame $(grown drop_no_frame), ring $(grown drop_ring), wire $(grown drop_wire), stack" \
 		"$(grown drop_stack); copied to keep frames $(grown copied); sent nothing for want of a frame $(grown tx_no_frame);" \

@@ -111,7 +111,7 @@ stack_reference() {
 # reference_say NAME N: each figure's mean, the ratio, and what it was measured on.
 reference_say() {
 	say "# $(date -u '+%Y-%m-%d %H:%M UTC'), $(nproc) x $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)," \
-		"Linux $(uname -r); veth, $2 rounds in turns, wrk at 64 connections $reference_seconds s each"
+		"Linux $(uname -r), load $(cut -d ' ' -f 1 /proc/loadavg); veth, $2 rounds in turns, wrk at 64 connections $reference_seconds s each"
 	if awk -v each=$(($2 / 2)) '
 		NF != 3 || $3 + 0 <= 0 { bad = 1; next }
 		{ sum[$1, $2] += $3; n[$1, $2]++ }

@@ -23,7 +23,7 @@ log=$top/build-test/log
 # In seconds. The VM's suites may have to build a kernel first, and boot some dozens of times.
 limit_of() {
 	case $1 in
-	vm) echo 5400 ;;
+	vm) [ "${LONG-}" ] && echo 10800 || echo 5400 ;;
 	recover) [ "${LONG-}" ] && echo 7200 || echo 600 ;;
 	stack) [ "${LONG-}" ] && echo 5400 || echo 2400 ;;
 	dpdk) [ "${LONG-}" ] && echo 1800 || echo 600 ;;

@@ -17,18 +17,31 @@ source_of_lwip() {
 	return 1
 }
 
+# rings NAME BUILD: into the e1000e driver's receive path, with each victim behind it.
+rings() {
+	local victim seed seeds=(1)
+	[ -z "${LONG-}" ] || seeds=(1 2 3 4 5)
+	for victim in echo lwip lwip-copied; do
+		for seed in "${seeds[@]}"; do
+			tap_of "hostile packets, e1000e, $victim, $1, seed $seed" 300 "${still[@]}" \
+				"$test_dir/$2/app/test-labyrinth/stack/hostile-rings" "$victim" 1000000 "$seed"
+		done
+	done
+}
+
 stack_hostile() {
-	local frames=1000000 built=$test_dir/asan tests
-	tests=$built/app/test-labyrinth/stack
+	local program
+	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 	test_build asan "${sanitizers[@]}"
-	tap_of "a million hostile packets, AF_XDP" 900 "${still[@]}" "$programs_source/hostile.sh" \
-		"$built/examples/lwip-httpd/lwip-httpd" "$tests/hostile-send" $frames
-	tap_of "a million hostile packets, e1000e's rings" 300 "${still[@]}" "$tests/hostile-rings" lwip $frames
-	source_of_lwip "a million hostile packets, lwIP with AddressSanitizer, too" || return 0
+	for program in lwip-httpd echo; do
+		tap_of "hostile packets, AF_XDP, $program" 900 "${still[@]}" "$programs_source/hostile.sh" \
+			"$test_dir/asan/examples/$program/$program" "$test_dir/asan/app/test-labyrinth/stack/hostile-send" 1000000
+	done
+	rings "Debian's lwIP" asan
+	# Debian's library has no sanitizers in it; its source can be built with them.
+	source_of_lwip "hostile packets, lwIP from its source" || return 0
 	test_build lwip-asan "${sanitizers[@]}" -Dlwip_source="$lwip_source" -Dtests=disabled
-	tests=$test_dir/lwip-asan/app/test-labyrinth/stack
-	tap_of "lwIP with AddressSanitizer, too" 300 "${still[@]}" "$tests/hostile-rings" lwip $frames
-	tap_of "lwIP with AddressSanitizer, too, and each packet on the heap" 300 "${still[@]}" "$tests/hostile-rings" lwip-copied $frames
+	rings "lwIP from its source" lwip-asan
 }
 
 # in_place: by the server's last line, every packet was sent from where lwIP wrote it.

@@ -5,6 +5,10 @@
  */
 #include "hostile-build.h"
 
+const uint8_t hostile_group_mac[6] = {1, 0, 0x5e, 0, 0, 1};
+const uint8_t hostile_nodes_mac[6] = {0x33, 0x33, 0, 0, 0, 1};
+const uint8_t hostile_nodes[16] = {0xff, 2, [15] = 1};
+
 uint64_t hostile_word(struct hostile *h)
 {
 	/* splitmix64: any seed is a good one */

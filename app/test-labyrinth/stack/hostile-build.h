@@ -86,6 +86,9 @@ struct hostile_host hostile_anybody(struct hostile *h);
 /** hostile_is_host() - whether @number is one. */
 bool hostile_is_host(const struct hostile *h, uint8_t number);
 
+/** Addresses of groups: all hosts of IPv4, all nodes of IPv6, and the latter's own address. */
+extern const uint8_t hostile_group_mac[6], hostile_nodes_mac[6], hostile_nodes[16];
+
 /** hostile_eth() - an Ethernet header from @from to the victim (now and then to all). */
 uint32_t hostile_eth(struct hostile *h, uint8_t *frame, const struct hostile_host *from,
 		     uint32_t type);

@@ -142,7 +142,7 @@ uint32_t hostile_ip4_addresses(struct hostile *h, uint8_t *frame)
 		memcpy(which, odd[hostile_below(h, 8)], 4);
 	}
 	if (hostile_chance(h, 20)) /* a group's MAC */
-		memcpy(frame, "\x01\x00\x5e\x00\x00\x01", 6);
+		memcpy(frame, hostile_group_mac, 6);
 	hostile_fix(frame, length);
 	return length;
 }

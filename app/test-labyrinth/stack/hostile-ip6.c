@@ -174,7 +174,7 @@ uint32_t hostile_ip6_addresses(struct hostile *h, uint8_t *frame)
 		memcpy(which, odd[hostile_below(h, 8)], 16);
 	}
 	if (hostile_chance(h, 30)) /* a group's MAC */
-		memcpy(frame, "\x33\x33\x00\x00\x00\x01", 6);
+		memcpy(frame, hostile_nodes_mac, 6);
 	if (hostile_chance(h, 10))
 		ip[IP6_HOPS] = (uint8_t)hostile_below(h, 3);
 	hostile_fix(frame, length);

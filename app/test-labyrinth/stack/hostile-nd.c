@@ -95,7 +95,7 @@ uint32_t hostile_nd(struct hostile *h, uint8_t *frame)
 	length =
 		neighbour(h, frame, type, &from, hostile_below(h, hostile_chance(h, 90) ? 4 : 100));
 	if (hostile_chance(h, 30))
-		memcpy(frame + TO, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+		memcpy(frame + TO, hostile_nodes, 16);
 	switch (hostile_below(h, 10)) {
 	case 0: /* as one that looks whether an address is taken: yours */
 		memset(frame + ETH_HEADER + 8, 0, 16);
@@ -156,6 +156,7 @@ uint32_t hostile_mld(struct hostile *h, uint8_t *frame)
 {
 	/* query, reports of both versions, done */
 	static const uint8_t types[] = {130, 131, 132, 143};
+	static const uint8_t solicited[13] = {0xff, 2, [11] = 1, 0xff};
 	struct hostile_host from = hostile_anybody(h);
 	uint8_t *icmp = frame + hostile_segment(true);
 	uint32_t n = hostile_chance(h, 70) ? 24 : hostile_below(h, 200), length;
@@ -167,7 +168,7 @@ uint32_t hostile_mld(struct hostile *h, uint8_t *frame)
 	if (hostile_chance(h, 50)) { /* the victim's solicited-node group, or all */
 		memset(icmp + 8, 0, 16);
 		if (hostile_chance(h, 60)) {
-			memcpy(icmp + 8, "\xff\x02\0\0\0\0\0\0\0\0\0\1\xff", 13);
+			memcpy(icmp + 8, solicited, 13);
 			memcpy(icmp + 21, h->target.ip6 + 13, 3);
 		}
 	}

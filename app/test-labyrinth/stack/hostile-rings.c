@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "hostile-build.h"
+#include "hostile-known.h"
 #include "ring-rig.h"
 #include "tap.h"
 #include "victim.h"
@@ -27,7 +28,9 @@
 #define CHECKPOINTS 20u
 #define PATIENCE    20000u /* turns of a millisecond until an honest ping has its answer */
 #define AGAIN       1000u  /* until it is sent again */
-#define STUCK_S     20u    /* a turn that takes so long will never end */
+#define KNOWN_TURNS 20u
+#define GONE        200000u /* milliseconds */
+#define STUCK_S     20u     /* a turn that takes so long will never end */
 
 uint32_t victim_clock;
 
@@ -53,9 +56,10 @@ static struct {
 
 static struct hostile_host honest_host(void)
 {
+	static const uint8_t honest_mac[6] = {2, 'h', 'o', 'n', 'e', 's'};
 	struct hostile_host host = hostile_host(&h, HONEST);
 
-	memcpy(host.mac, "\2hones", 6);
+	memcpy(host.mac, honest_mac, 6);
 	return host;
 }
 
@@ -78,6 +82,7 @@ static void honest_ping(void)
 /* Its address was asked for. */
 static void honest_answer(bool v6)
 {
+	static const uint8_t answer[8] = {0, 1, 8, 0, 6, 4, 0, 2};
 	struct hostile_host from = honest_host();
 	uint8_t frame[128] = {0}, *p = frame + (v6 ? hostile_segment(true) : ETH_HEADER);
 	uint32_t n = ETH_HEADER + 28;
@@ -91,7 +96,7 @@ static void honest_answer(bool v6)
 		memcpy(p + 26, from.mac, 6);
 		n = hostile_carry(&h, frame, &from, true, PROTO_ICMP6, 32);
 	} else {
-		memcpy(p, "\0\1\10\0\6\4\0\2", 8);
+		memcpy(p, answer, 8);
 		memcpy(p + 8, from.mac, 6);
 		memcpy(p + 14, from.ip, 4);
 		memcpy(p + 18, target.mac, 6);
@@ -216,11 +221,41 @@ static bool counted(void)
 	return c.good == s.rx_packets && c.bad == s.missed_dropped && !s.refused;
 }
 
+/* What has done harm before does none any more. */
+static void known(void)
+{
+	static uint8_t frame[HOSTILE_FRAME_MAX];
+	uint64_t held = victim->held();
+
+	for (unsigned i = 0; hostile_known_name(i); i++) {
+		uint32_t length;
+		bool right;
+
+		for (unsigned step = 0; (length = hostile_known(&h, i, step, frame)); step++) {
+			ring_rig_receive(frame, length);
+			for (unsigned t = 0; t < KNOWN_TURNS; t++) {
+				turn();
+				for (; h.train; h.train--) /* the victim has asked for an address */
+					ring_rig_receive(h.trains[h.train - 1].bytes,
+							 h.trains[h.train - 1].length);
+			}
+		}
+		right = pinged(false) && (!victim->v6 || pinged(true));
+		tap_ok(right, hostile_known_name(i));
+	}
+	for (unsigned t = 0; t < GONE; t++) /* until its connections have been given up */
+		turn();
+	settle();
+	tap_ok(conserved(victim->held(), ring_rig_lent()) && victim->held() == held,
+	       "and none of these is kept");
+}
+
 static void run(uint64_t count)
 {
 	unsigned conserved_at = 0, answered = 0, answered6 = 0;
 
 	tap_ok(pinged(false), "an honest ping is answered before");
+	known();
 	for (unsigned i = 0; i < CHECKPOINTS; i++) {
 		attack(count / CHECKPOINTS + (i < count % CHECKPOINTS));
 		settle();

@@ -5,14 +5,15 @@
 # A million hostile frames into a running program on AF_XDP, from the other end of a veth pair, while
 # an honest client there goes on with it. TAP on stdout.
 #
-#	hostile.sh PROGRAM HOSTILE-SEND [COUNT [SEED]]
+#	hostile.sh PROGRAM HOSTILE-SEND [COUNT [SEED [RATE]]]
 #
 # PROGRAM is lwip-httpd, or the echo example, by its name: the client is curl, or ping. To be worth
-# something it is a build with -Db_sanitize=address,undefined. KEEP_LOG=DIR keeps its output there.
+# something it is a build with -Db_sanitize=address,undefined. RATE is of frames a second (30000): what
+# is faster than such a build the kernel drops before the program sees it. KEEP_LOG=DIR keeps its output there.
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
-program=${1-} sender=${2-} count=${3:-1000000} seed=${4:-1}
+program=${1-} sender=${2-} count=${3:-1000000} seed=${4:-1} rate=${5:-30000}
 name=$(basename "$program")
 victim=lab-hv-$$ enemy=lab-he-$$
 ip=10.78.0.2 client=10.78.0.1 ip6=fd00:78::2 client6=fd00:78::1 mac=02:00:00:00:78:02
@@ -57,9 +58,10 @@ start_program() {
 	local arguments=(af_xdp:veth0 --seconds 900)
 
 	if [ "$name" = echo ]; then
-		arguments+=(--ip "$ip")
+		arguments+=(--ip "$ip" --frames 16384)
 	else
-		arguments+=(--ip "$ip/24" --ip6 "$ip6" --root "$dir/root" --private --adaptive)
+		arguments+=(--ip "$ip/24" --ip6 "$ip6" --root "$dir/root" --private
+			--frames 16384 --rx-frames 8192 --adaptive)
 	fi
 	# Sanitizers place their shadow where randomised mappings may lie; leaks count, too.
 	ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
@@ -141,7 +143,7 @@ patiently
 ok $? "an honest client is served"
 client_loop &
 client_pid=$!
-out=$(peer 600 "$sender" veth1 --mac $mac --ip $ip --ip6 $ip6 --spare 1 --count "$count" --seed "$seed" 2>&1)
+out=$(peer 600 "$sender" veth1 --mac $mac --ip $ip --ip6 $ip6 --spare 1 --count "$count" --seed "$seed" --rate "$rate" 2>&1)
 ok $? "$count hostile frames are sent, seed $seed"
 note "$out"
 alive

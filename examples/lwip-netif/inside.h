@@ -71,6 +71,10 @@ void lab_lwip_lower_shield(struct lab_lwip *l);
  * sequence number lwIP cannot compare. */
 int lab_lwip_far_away(const struct pbuf *p, uint16_t at);
 
+/** lab_lwip_begins_anew() - if a TCP segment, whose header is at @at of a packet of IP, asks for a
+ * connection that has ended but is remembered (TIME_WAIT), forget that. Returns how many. */
+unsigned lab_lwip_begins_anew(const struct pbuf *p, uint16_t at);
+
 /* tx.c: down to the device. */
 
 /** lab_lwip_linkoutput() - lwIP's way to send an Ethernet packet. */

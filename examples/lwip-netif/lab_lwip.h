@@ -76,7 +76,7 @@ struct lab_lwip_config {
  * @tx_full: the same because the device and the queue before it were full.
  * @tx_bad: packets that no device can send: too long for a frame, or refused by the driver.
  * @pruned: connections that were half open, or waiting for the past to end (TIME_WAIT), and were
- *	forgotten because there were too many: see prune.c.
+ *	forgotten because there were too many (see prune.c), or because their client began anew.
  * @free_refused: frames that the pool did not take back. Not 0 means that somebody wrote where he
  *	must not.
  */

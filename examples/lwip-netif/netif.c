@@ -86,7 +86,6 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 	l->hold = config->hold ? config->hold : (uint32_t)(frames / 4);
 	if (!initialised++)
 		lwip_init();
-	lab_lwip_in_place_begin(l);
 	if (!netif_add(&l->netif, &config->ip, &config->netmask, &config->gateway, l, init,
 		       ethernet_input)) {
 		free(l->pbufs);
@@ -94,6 +93,7 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 		errno = ENOMEM;
 		return NULL;
 	}
+	lab_lwip_in_place_begin(l);
 	if (lab_lwip_raise_shield(l)) {
 		lab_lwip_destroy(l);
 		errno = ENOMEM;

@@ -166,8 +166,11 @@ static u8_t look(void *arg, struct raw_pcb *pcb, struct pbuf *p, const ip_addr_t
 
 	if (proto != IP_PROTO_UDPLITE &&
 	    !(proto == IP_PROTO_TCP && (tcp_mss(p, at) || lab_lwip_far_away(p, at))) &&
-	    !(proto == IP6_NEXTH_ICMP6 && takes_address(l, p, at)))
+	    !(proto == IP6_NEXTH_ICMP6 && takes_address(l, p, at))) {
+		if (proto == IP_PROTO_TCP)
+			l->stats.pruned += lab_lwip_begins_anew(p, at);
 		return 0;
+	}
 	l->stats.rx_harmful++;
 	pbuf_free(p);
 	return 1;

@@ -190,16 +190,24 @@ static bool arrive_udp(uint8_t byte, unsigned n)
 	return arrive_ip(p, 17, 8 + n, 0);
 }
 
-static bool arrive_syn(uint16_t from)
+#define FIN 1u
+#define SYN 2u
+#define ACK 16u
+
+/* A TCP segment without data. */
+static bool arrive_tcp(uint16_t from, uint32_t seq, uint32_t ack, unsigned flags)
 {
 	uint8_t p[1600] = {0}, *tcp = p + 34;
 	uint32_t pseudo = 6 + 20;
 
 	put16(tcp, from);
 	put16(tcp + 2, PORT);
-	put16(tcp + 4, from); /* sequence number */
+	put16(tcp + 4, seq >> 16);
+	put16(tcp + 6, seq & 0xffff);
+	put16(tcp + 8, ack >> 16);
+	put16(tcp + 10, ack & 0xffff);
 	tcp[12] = 5 << 4;
-	tcp[13] = 2;
+	tcp[13] = (uint8_t)flags;
 	put16(tcp + 14, 1000);
 	for (unsigned i = 0; i < 4; i += 2)
 		pseudo += (uint32_t)(our_ip[i] << 8 | our_ip[i + 1]) +
@@ -457,7 +465,7 @@ static void test_syn_flood(void)
 	tcp_bind(pcb, IP_ANY_TYPE, PORT);
 	listening = tcp_listen(pcb);
 	for (unsigned i = 0; i < 3000; i++) {
-		arrive_syn((uint16_t)(10000 + i));
+		arrive_tcp((uint16_t)(10000 + i), i << 16, 0, SYN);
 		turns(l, 1);
 		most = half_open() > most ? half_open() : most;
 	}
@@ -466,6 +474,58 @@ static void test_syn_flood(void)
 	tap_ok(most >= 512 && most < 1024 && s.pruned > 2000,
 	       "a flood of SYNs leaves a bounded number half open");
 	tcp_close(listening);
+	tap_ok(lab_lwip_destroy(l) == 0 && home(), "and no frame is lost");
+}
+
+static struct tcp_pcb *accepted;
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	accepted = pcb;
+	return ERR_OK;
+}
+
+static uint32_t last_seq(void)
+{
+	const uint8_t *tcp = nic.last + 34;
+
+	return (uint32_t)tcp[4] << 24 | (uint32_t)tcp[5] << 16 | (uint32_t)tcp[6] << 8 | tcp[7];
+}
+
+/* The server ends a connection first, and the client takes the same port for its next. */
+static void test_begins_anew(void)
+{
+	struct lab_lwip *l = start(0);
+	struct tcp_pcb *listening, *pcb = tcp_new();
+	const uint16_t from = 5000;
+	uint32_t seq = 1000;
+
+	tcp_bind(pcb, IP_ANY_TYPE, PORT);
+	listening = tcp_listen(pcb);
+	tcp_accept(listening, on_accept);
+	ask(); /* so that it knows the client */
+	for (unsigned i = 0; i < 3; i++, seq += 100) {
+		accepted = NULL;
+		arrive_tcp(from, seq, 0, SYN);
+		turns(l, 1);
+		tap_ok(nic.last[47] == (SYN | ACK), "a connection from the same port is taken");
+		arrive_tcp(from, seq + 1, last_seq() + 1, ACK);
+		turns(l, 1);
+		if (!accepted)
+			break;
+		tcp_close(accepted);
+		turns(l, 1);
+		arrive_tcp(from, seq + 1, last_seq() + 1, FIN | ACK);
+		turns(l, 1);
+	}
+	tap_ok(accepted && tcp_tw_pcbs && !tcp_tw_pcbs->next && !tcp_active_pcbs,
+	       "and of all of them the last is remembered");
+	arrive_tcp(from, 1000, 0, SYN);
+	turns(l, 1);
+	tap_ok(nic.last[47] == ACK && tcp_tw_pcbs, "which an older SYN does not change");
+	tcp_close(listening);
+	while (tcp_tw_pcbs)
+		tcp_abort(tcp_tw_pcbs);
 	tap_ok(lab_lwip_destroy(l) == 0 && home(), "and no frame is lost");
 }
 
@@ -496,6 +556,7 @@ int main(void)
 	test_fragments();
 	test_multicast();
 	test_syn_flood();
+	test_begins_anew();
 	udp_remove(udp);
 	tap_ok(lab_pool_destroy(pool) == 0, "the pool is whole at the end");
 	return tap_done();

@@ -14,8 +14,8 @@
 struct lab_pool;
 
 /**
- * lab_lwip_memory_from() - take frames of @pool from now on, @most at a time. Of one pool at a time:
- * while lwIP has frames of another, it takes none.
+ * lab_lwip_memory_from() - take frames of @pool from now on, @most at a time. Of one pool at a
+ * time: while lwIP has frames of another, it takes none.
  */
 void lab_lwip_memory_from(struct lab_pool *pool, uint32_t most);
 

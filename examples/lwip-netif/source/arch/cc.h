@@ -11,7 +11,7 @@
 #include <sys/time.h>
 
 #define LWIP_TIMEVAL_PRIVATE 0
-#define LWIP_RAND()	     ((u32_t)random())
+#define LWIP_RAND()          ((u32_t)random())
 
 /* The C library's htons() and kin do the same. */
 #define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS

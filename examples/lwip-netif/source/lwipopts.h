@@ -37,6 +37,9 @@
 #define MEMP_NUM_MLD6_GROUP     64
 #define PBUF_POOL_SIZE          64
 
+/* IP_REASS_MAX_PBUFS stays at lwIP's 10: it does not look whether the fragments of a datagram are
+ * more than 64 KiB together, and ends the program at one of IPv6. */
+
 /* A device takes a packet in one piece. */
 #define LWIP_NETIF_TX_SINGLE_PBUF 1
 #define LWIP_SUPPORT_CUSTOM_PBUF  1

@@ -17,6 +17,7 @@
 #include <lwip/tcp.h>
 
 #include "service.h"
+#include "target.h"
 
 /* Longest path, longest headers of a request, and of an answer. */
 #define PATH_BYTES   1024u
@@ -97,13 +98,16 @@ static err_t finish(struct connection *c)
 static void answer(struct connection *c, const char *status, const char *type, const char *body,
 		   uint64_t bytes)
 {
+	bool good = *status == '2';
+
 	c->http->requests++;
-	c->http->failed += *status != '2';
+	c->http->failed += !good;
 	c->head_len = (uint16_t)snprintf(
 		c->head, sizeof(c->head),
 		"HTTP/1.1 %s\r\nServer: lwip-httpd\r\nContent-Type: %s\r\nContent-Length: %" PRIu64
-		"\r\nConnection: %s\r\n\r\n",
-		status, type, bytes, c->keep ? "keep-alive" : "close");
+		"\r\nConnection: %s\r\n%s\r\n",
+		status, type, bytes, c->keep ? "keep-alive" : "close",
+		good ? "" : "Allow: GET, HEAD\r\n");
 	c->head_sent = 0;
 	c->body = body;
 	c->body_left = c->parser.method == HTTP_HEAD ? 0 : bytes;
@@ -116,38 +120,6 @@ static void complain(struct connection *c, const char *status, bool keep)
 	answer(c, status, "text/plain; charset=utf-8", status, strlen(status));
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 'a' - 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* "%20" and the like, in place, up to a query. False for what can be no path. */
-static bool decode(char *path)
-{
-	const char *from = path;
-	char *to = path;
-
-	for (; *from && *from != '?' && *from != '#'; from++) {
-		int high = 0, low = 0;
-
-		if (*from == '%') {
-			high = hex(from[1]);
-			low = high < 0 ? -1 : hex(from[2]);
-			if (low < 0 || !(high | low))
-				return false;
-			from += 2;
-			*to++ = (char)(high << 4 | low);
-		} else {
-			*to++ = *from;
-		}
-	}
-	*to = 0;
-	return *path == '/';
-}
-
 static void answer_request(struct connection *c)
 {
 	const struct file *file;
@@ -158,7 +130,7 @@ static void answer_request(struct connection *c)
 		complain(c, "405 Method Not Allowed", !c->parser.upgrade);
 	} else if (c->too_long) {
 		complain(c, "414 URI Too Long", true);
-	} else if (!decode(c->path)) {
+	} else if (!target_decode(c->path)) {
 		complain(c, "400 Bad Request", true);
 	} else {
 		file = files_find(c->http->files, c->path);

@@ -84,8 +84,11 @@ static void read_ip(struct argp_state *state, const char *arg, struct lab_lwip_c
 		return;
 	}
 	memcpy(address, arg, (size_t)(slash - arg));
-	if (!read_address(address, &stack->ip) || ip4_addr_isany_val(stack->ip))
+	if (!read_address(address, &stack->ip))
 		argp_error(state, "--ip: %s is not an IPv4 address", address);
+	if (ip4_addr_isany_val(stack->ip) || ip4_addr_isloopback(&stack->ip) ||
+	    ip4_addr1(&stack->ip) >= 224)
+		argp_error(state, "--ip: %s is no address of one interface", address);
 	prefix = number(state, slash + 1, "the prefix of --ip", 1, 32);
 	ip4_addr_set_u32(&stack->netmask, lwip_htonl(UINT32_MAX << (32 - prefix)));
 }
@@ -101,6 +104,8 @@ static void read_ip6(struct argp_state *state, const char *arg, struct lab_lwip_
 		argp_error(state, "--ip6: %s is not an IPv6 address", arg);
 	memcpy(to->addr, &in, sizeof(to->addr));
 	ip6_addr_clear_zone(to);
+	if (ip6_addr_isany(to) || ip6_addr_isloopback(to) || ip6_addr_ismulticast(to))
+		argp_error(state, "--ip6: %s is no address of one interface", arg);
 	stack->ip6_count++;
 }
 

@@ -54,11 +54,20 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* How long a sleep may be that ends before @due. */
+static int wait_ms(uint64_t now, uint64_t due)
+{
+	if (now >= due)
+		return 0;
+	return due - now < WAIT_MAX_MS * 1000u ? (int)((due - now + 999) / 1000) : WAIT_MAX_MS;
+}
+
 int lab_lwip_run(struct lab_lwip *l, const volatile sig_atomic_t *stop, unsigned spin_us,
 		 unsigned every_ms, void (*tick)(void *arg), void *arg)
 {
 	uint64_t now = now_us(), last_packet = now, look = now + LOOK_EVERY_US;
-	uint64_t next_tick = now + every_ms * 1000ull;
+	uint64_t every = tick ? every_ms * 1000ull : 0;
+	uint64_t next_tick = every ? now + every : UINT64_MAX;
 	int rc = 0;
 
 	while (!*stop && rc >= 0) {
@@ -68,14 +77,15 @@ int lab_lwip_run(struct lab_lwip *l, const volatile sig_atomic_t *stop, unsigned
 		if (n)
 			last_packet = now;
 		else if (spin_us && now - last_packet >= spin_us)
-			rc = lab_lwip_wait(l, WAIT_MAX_MS);
+			rc = lab_lwip_wait(l, wait_ms(now, next_tick));
 		if (now >= look && rc >= 0) {
 			rc = lab_netdev_wait(l->dev, 0); /* does not wait: it says if all is over */
 			look = now + LOOK_EVERY_US;
 		}
-		if (tick && every_ms && now >= next_tick) {
+		if (now >= next_tick) {
 			tick(arg);
-			next_tick = now + every_ms * 1000ull;
+			/* From the one that was due, so that none is late for all that come. */
+			next_tick += every * ((now - next_tick) / every + 1);
 		}
 	}
 	return rc < 0 ? rc : 0;

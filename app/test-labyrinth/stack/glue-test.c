@@ -38,6 +38,7 @@ static struct {
 	unsigned done_n;
 	int promiscuous;
 	unsigned macs;
+	int longest; /* wait that it was asked for */
 } nic;
 
 static struct lab_pool *pool;
@@ -87,6 +88,7 @@ static unsigned nic_done(struct lab_netdev *dev, void **frames, unsigned n)
 
 static int nic_wait(struct lab_netdev *dev, int timeout_ms)
 {
+	nic.longest = timeout_ms > nic.longest ? timeout_ms : nic.longest;
 	return nic.rx_head != nic.rx_tail;
 }
 
@@ -529,6 +531,26 @@ static void test_begins_anew(void)
 	tap_ok(lab_lwip_destroy(l) == 0 && home(), "and no frame is lost");
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_tick(void *arg)
+{
+	if (++*(unsigned *)arg == 10)
+		stop = 1;
+}
+
+static void test_run(void)
+{
+	struct lab_lwip *l = start(0);
+	unsigned ticks = 0;
+
+	stop = 0;
+	tap_ok(lab_lwip_run(l, &stop, 1, 5, on_tick, &ticks) == 0 && ticks == 10,
+	       "the loop ends when it is told to");
+	tap_ok(nic.longest > 0 && nic.longest <= 5, "and never sleeps beyond what is due");
+	tap_ok(lab_lwip_destroy(l) == 0 && home(), "and no frame is lost");
+}
+
 int main(void)
 {
 	const struct lab_pool_config config = {
@@ -557,6 +579,7 @@ int main(void)
 	test_multicast();
 	test_syn_flood();
 	test_begins_anew();
+	test_run();
 	udp_remove(udp);
 	tap_ok(lab_pool_destroy(pool) == 0, "the pool is whole at the end");
 	return tap_done();

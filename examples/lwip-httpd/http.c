@@ -26,6 +26,8 @@
 /* lwIP's poll timer counts half seconds: look every two seconds, and give up after a minute. */
 #define POLL_HALF_SECONDS 4
 #define IDLE_POLLS        30
+/* How long what still comes behind the last answer is taken. */
+#define LINGER_POLLS 5
 /* Most bytes for one tcp_write(), whose length has 16 bits. */
 #define WRITE_MAX 0xf000u
 
@@ -36,6 +38,7 @@
  * @complete: the parser has all of a request.
  * @keep: the connection goes on behind this answer.
  * @ended: the other end sends no more.
+ * @shut: this end sends no more.
  * @next: what is to become of it.
  * @too_long: the request's path.
  * @head, @head_len, @head_sent: the answer's headers, and how much of them TCP has.
@@ -49,6 +52,7 @@ struct connection {
 	bool complete;
 	bool keep;
 	bool ended;
+	bool shut;
 	bool too_long;
 	enum service_next next;
 	uint16_t path_len;
@@ -90,6 +94,23 @@ static err_t finish(struct connection *c)
 	if (tcp_close(c->pcb) != ERR_OK)
 		return give_up(c);
 	forget(c);
+	return ERR_OK;
+}
+
+/*
+ * Sends no more, and throws away what still comes. Ended at once, lwIP would answer that with a
+ * reset, and the other end would lose what it has not read of the answer (RFC 9112, 9.6).
+ */
+static err_t linger(struct connection *c)
+{
+	if (c->in) {
+		tcp_recved(c->pcb, c->in->tot_len);
+		pbuf_free(c->in);
+		c->in = NULL;
+	}
+	if (!c->shut && tcp_shutdown(c->pcb, 0, 1) != ERR_OK)
+		return give_up(c);
+	c->shut = true;
 	return ERR_OK;
 }
 
@@ -280,7 +301,7 @@ static err_t act(struct connection *c)
 {
 	switch (c->next) {
 	case SERVICE_CLOSE:
-		return finish(c);
+		return c->ended || c->idle > LINGER_POLLS ? finish(c) : linger(c);
 	case SERVICE_ABORT:
 		return give_up(c);
 	default:
@@ -294,15 +315,16 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct connection *c = arg;
 
-	c->idle = 0;
 	if (!p)
 		c->ended = true;
 	else if (c->in)
 		pbuf_cat(c->in, p); /* at most a window: tot_len has 16 bits */
 	else
 		c->in = p;
-	if (c->next == SERVICE_GO_ON)
+	if (c->next == SERVICE_GO_ON) {
+		c->idle = 0;
 		c->next = advance(c);
+	}
 	return act(c);
 }
 
@@ -310,9 +332,11 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, u16_t length)
 {
 	struct connection *c = arg;
 
-	c->idle = 0;
-	if (c->next == SERVICE_GO_ON)
+	if (c->next == SERVICE_GO_ON) {
+		c->idle = 0;
 		c->next = service_sent(pcb, advance(c));
+		c->shut = c->next == SERVICE_CLOSE;
+	}
 	return ERR_OK;
 }
 

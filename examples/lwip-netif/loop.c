@@ -82,7 +82,7 @@ int lab_lwip_run(struct lab_lwip *l, const volatile sig_atomic_t *stop, unsigned
 			rc = lab_netdev_wait(l->dev, 0); /* does not wait: it says if all is over */
 			look = now + LOOK_EVERY_US;
 		}
-		if (now >= next_tick) {
+		if (every && now >= next_tick) {
 			tick(arg);
 			/* From the one that was due, so that none is late for all that come. */
 			next_tick += every * ((now - next_tick) / every + 1);

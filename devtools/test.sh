@@ -72,6 +72,7 @@ if [[ " ${suites[*]} " == *" vm "* ]] && is_root && have qemu-system-x86_64; the
 fi
 counts=$log/counts
 : >"$counts"
+export TEST_SUITES="${suites[*]}"
 for suite in "${suites[@]}"; do
 	say "== $suite: $(describe "$suite")"
 	status=0

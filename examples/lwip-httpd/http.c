@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No release of it comes any more, but it was read and fuzzed for ten years, and Debian has no
+ * llhttp. */
 #include <http_parser.h>
 #include <lwip/tcp.h>
 
@@ -201,7 +203,8 @@ static int push(struct connection *c)
 		c->head_sent = (uint16_t)(c->head_sent + n);
 	}
 	while (c->body_left) {
-		n = write_some(c, c->body, c->body_left, 0); /* it stays where it is */
+		n = write_some(c, c->body, c->body_left,
+			       0); /* it stays; this build copies it all the same */
 		if (n <= 0)
 			return n;
 		c->body += n;

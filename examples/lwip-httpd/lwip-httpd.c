@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "echo.h"
@@ -46,19 +47,19 @@ static int serve(const struct options *o, struct lab_pool *pool, struct lab_netd
 	struct lab_lwip_config config = o->stack;
 	struct http http = {.files = files};
 	struct echo echo = {0};
-	struct status status = {.pool = pool,
-				.dev = dev,
-				.http_connections = &http.connections,
-				.echo_connections = &echo.connections};
+	struct status status = {.pool = pool, .dev = dev, .http = &http, .echo = &echo};
+	struct timespec now;
 	int rc;
 
 	config.pool = pool;
 	config.dev = dev;
 	status.stack = lab_lwip_create(&config);
 	if (!status.stack) {
-		perror("lwip-httpd: lwIP");
+		fprintf(stderr, "lwip-httpd: %s\n", lab_lwip_error_text());
 		return -1;
 	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	status.started = (uint64_t)now.tv_sec;
 	rc = o->port ? http_listen(&http, o->port) : 0;
 	if (!rc && o->echo_port)
 		rc = echo_listen(&echo, o->echo_port);

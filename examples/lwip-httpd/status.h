@@ -11,14 +11,17 @@
 #include <lab_lwip.h>
 #include <labyrinth/netdev.h>
 
-/** struct status - whose numbers. @connections: of TCP now, a count. */
+#include "echo.h"
+#include "http.h"
+
+/** struct status - whose numbers. @started: in seconds of CLOCK_MONOTONIC. */
 struct status {
 	struct lab_pool *pool;
 	struct lab_netdev *dev;
 	struct lab_lwip *stack;
-	const uint32_t *http_connections;
-	const uint32_t *echo_connections;
-	unsigned seconds;
+	const struct http *http;
+	const struct echo *echo;
+	uint64_t started;
 };
 
 /** status_line() - packets, bytes, drops by cause since the start, and who has the frames now. */

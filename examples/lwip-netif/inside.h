@@ -41,7 +41,8 @@ struct lab_lwip {
 	struct lab_netdev *dev;
 	struct frame_pbuf *pbufs;
 	uint32_t hold;
-	unsigned tx_n; /* packets in @tx */
+	uint64_t heap_bytes; /* of received packets on the heap */
+	unsigned tx_n;       /* packets in @tx */
 	struct lab_packet tx[TX_QUEUE];
 	struct raw_pcb *shields[SHIELDS];
 	unsigned since_prune; /* packets received since lab_lwip_prune() */

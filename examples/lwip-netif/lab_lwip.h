@@ -67,9 +67,13 @@ struct lab_lwip_config {
  * @queued: frames with packets that wait for room in the device: now.
  * @rx_held_max: most that @held has ever been.
  * @rx_copied: packets copied because @hold frames were held.
- * @rx_refused: packets that the stack did not take: no memory for a copy, or not for us.
- * @rx_harmful: packets that were kept from the stack because they would end it: see shield.c.
- * @tx_in_place: packets sent out of the memory that lwIP wrote them to (see tx.c).
+ * @rx_refused: packets that were dropped before the stack because there was no memory for a copy
+ *	(64 MiB at most are on the heap).
+ * @rx_dropped: packets that lwIP dropped: wrong checksums and lengths, nobody there for them. Only
+ *in a build of its source: Debian's does not count.
+ * @rx_harmful: packets that were kept from the stack because they are known to end it, or to
+ *	make it unreachable: see shield.c.
+ * @tx_in_place: packets sent out of the memory that lwIP wrote them to (source/in_place.c).
  * @tx_copied: packets copied into a frame, once each.
  * @tx_no_frame: packets that were not sent because the pool had no frame, not even in its reserve.
  *	TCP sends them later.
@@ -86,6 +90,7 @@ struct lab_lwip_stats {
 	uint64_t rx_held_max;
 	uint64_t rx_copied;
 	uint64_t rx_refused;
+	uint64_t rx_dropped;
 	uint64_t rx_harmful;
 	uint64_t tx_in_place;
 	uint64_t tx_copied;
@@ -102,8 +107,10 @@ struct lab_lwip_stats {
  *
  * Initialises lwIP on the first call.
  *
- * Return: the netif, until lab_lwip_destroy(); or NULL with errno: EINVAL (no pool, no device, one
- * that was not opened with LAB_LWIP_NETDEV_FLAGS, too many addresses), ENOMEM. May sleep.
+ * Return: the netif, until lab_lwip_destroy(); or NULL with errno and a sentence in
+ * lab_lwip_error_text(): EINVAL (no pool, no device, one that was not opened with
+ * LAB_LWIP_NETDEV_FLAGS, too many addresses), EBUSY (there is one: lwIP is one stack, and what it
+ * keeps cannot be told apart), ENOMEM. May sleep.
  */
 struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config);
 
@@ -127,7 +134,7 @@ struct netif *lab_lwip_netif(struct lab_lwip *l);
  * @l: the netif.
  *
  * The program's callbacks run inside. Never sleeps; no system call but the driver's own (af_xdp:
- * for sending).
+ * for sending), and malloc's where it needs one: Debian's lwIP takes what it sends from there.
  *
  * Return: how many packets came in.
  */
@@ -138,7 +145,7 @@ unsigned lab_lwip_poll(struct lab_lwip *l);
  * @l: the netif.
  * @timeout_ms: longest wait.
  *
- * Return: as lab_netdev_wait(). At once if packets wait to be sent.
+ * Return: as lab_netdev_wait(). At once if packets wait to be sent; after 250 ms at the latest.
  */
 int lab_lwip_wait(struct lab_lwip *l, int timeout_ms);
 
@@ -156,6 +163,9 @@ int lab_lwip_wait(struct lab_lwip *l, int timeout_ms);
  */
 int lab_lwip_run(struct lab_lwip *l, const volatile sig_atomic_t *stop, unsigned spin_us,
 		 unsigned every_ms, void (*tick)(void *arg), void *arg);
+
+/** lab_lwip_error_text() - why lab_lwip_create() failed last. */
+const char *lab_lwip_error_text(void);
 
 /** lab_lwip_stats() - statistics since lab_lwip_create(). */
 void lab_lwip_stats(const struct lab_lwip *l, struct lab_lwip_stats *stats);

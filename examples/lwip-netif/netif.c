@@ -5,6 +5,7 @@
  * leaves packets to rx.c and tx.c.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include <lwip/init.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
+#include <lwip/stats.h>
 #include <netif/ethernet.h>
 
 #include "inside.h"
@@ -58,28 +60,54 @@ static int returns_as_wanted(struct lab_netdev *dev)
 	return (errno != EINVAL) == (LAB_LWIP_NETDEV_FLAGS != 0);
 }
 
+static const char *error_text = "";
+/* lwIP's state is the process's: one netif at a time. */
+static struct lab_lwip *only;
+
+static struct lab_lwip *refuse(int err, const char *why)
+{
+	error_text = why;
+	errno = err;
+	return NULL;
+}
+
+const char *lab_lwip_error_text(void)
+{
+	return error_text;
+}
+
+/* Whether a netif can be made of that; if not, refuse() has said why. */
+static bool acceptable(const struct lab_lwip_config *config)
+{
+	if (!config || !config->pool || !config->dev)
+		refuse(EINVAL, "a netif needs a pool and an open device");
+	else if (config->ip6_count > LAB_LWIP_IP6_MAX)
+		refuse(EINVAL, "more addresses of IPv6 than LAB_LWIP_IP6_MAX");
+	else if (!returns_as_wanted(config->dev))
+		refuse(EINVAL, "the device was opened with other flags: open it with "
+			       "LAB_LWIP_NETDEV_FLAGS");
+	else if (only)
+		refuse(EBUSY, "there is a netif already: lwIP is one stack a process");
+	else
+		return true;
+	return false;
+}
+
 struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 {
 	static int initialised;
 	struct lab_lwip *l;
 	uint64_t frames;
 
-	if (!config || !config->pool || !config->dev || config->ip6_count > LAB_LWIP_IP6_MAX) {
-		errno = EINVAL;
+	if (!acceptable(config))
 		return NULL;
-	}
-	if (!returns_as_wanted(config->dev)) {
-		errno = EINVAL;
-		return NULL;
-	}
 	frames = lab_pool_frames(config->pool);
 	l = calloc(1, sizeof(*l));
 	if (l)
 		l->pbufs = calloc(frames, sizeof(*l->pbufs));
 	if (!l || !l->pbufs) {
 		free(l);
-		errno = ENOMEM;
-		return NULL;
+		return refuse(ENOMEM, "no memory for a pbuf for each frame");
 	}
 	l->pool = config->pool;
 	l->dev = config->dev;
@@ -90,22 +118,20 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 		       ethernet_input)) {
 		free(l->pbufs);
 		free(l);
-		errno = ENOMEM;
-		return NULL;
+		return refuse(ENOMEM, "lwIP did not take the netif");
 	}
+	only = l;
 	lab_lwip_in_place_begin(l);
 	if (lab_lwip_raise_shield(l)) {
 		lab_lwip_destroy(l);
-		errno = ENOMEM;
-		return NULL;
+		return refuse(ENOMEM, "no memory for lwIP's raw pcbs");
 	}
 	netif_create_ip6_linklocal_address(&l->netif, 1);
 	netif_set_ip6_autoconfig_enabled(&l->netif, 1);
 	for (unsigned i = 0; i < config->ip6_count; i++) {
 		if (add_ip6(&l->netif, &config->ip6[i])) {
 			lab_lwip_destroy(l);
-			errno = ENOMEM;
-			return NULL;
+			return refuse(ENOMEM, "lwIP has no room for that many addresses of IPv6");
 		}
 	}
 	netif_set_default(&l->netif);
@@ -142,6 +168,7 @@ uint64_t lab_lwip_destroy(struct lab_lwip *l)
 	held = l->stats.held + lab_lwip_in_place_frames();
 	if (held)
 		return held;
+	only = NULL;
 	free(l->pbufs);
 	free(l);
 	return 0;
@@ -152,8 +179,28 @@ struct netif *lab_lwip_netif(struct lab_lwip *l)
 	return &l->netif;
 }
 
+#if LWIP_STATS
+static uint64_t drops(const struct stats_proto *p)
+{
+	return p->drop; /* whatever the cause, which has a counter of its own */
+}
+#endif
+
+static uint64_t dropped_by_lwip(void)
+{
+#if LWIP_STATS
+	return drops(&lwip_stats.link) + drops(&lwip_stats.etharp) + drops(&lwip_stats.ip) +
+	       drops(&lwip_stats.ip_frag) + drops(&lwip_stats.icmp) + drops(&lwip_stats.udp) +
+	       drops(&lwip_stats.tcp) + drops(&lwip_stats.ip6) + drops(&lwip_stats.ip6_frag) +
+	       drops(&lwip_stats.icmp6) + drops(&lwip_stats.nd6);
+#else
+	return 0;
+#endif
+}
+
 void lab_lwip_stats(const struct lab_lwip *l, struct lab_lwip_stats *stats)
 {
 	*stats = l->stats;
 	stats->queued = l->tx_n;
+	stats->rx_dropped = dropped_by_lwip();
 }

@@ -27,7 +27,7 @@ static void let_go(struct pbuf *p)
 	free_frame(l, lab_frame_at(l->pool, (uint32_t)(f - l->pbufs)));
 }
 
-/* The packet where it lies. NULL cannot be: the packet is within its frame. */
+/* The packet where it lies (zero copy). NULL cannot be: the packet is within its frame. */
 static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet)
 {
 	struct frame_pbuf *f = &l->pbufs[lab_frame_index(l->pool, packet->frame)];
@@ -46,23 +46,37 @@ static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet
  * room behind every packet; on the heap there has to be, too. */
 #define BEHIND 64u
 
+/* Most bytes of packets on the heap: what 1024 windows of 64 KiB hold. */
+#define HEAP_MAX (64u << 20)
+
 /* A packet that lies on the heap. */
 struct heap_pbuf {
 	struct pbuf_custom custom;
+	struct lab_lwip *l;
+	uint32_t length;
 	uint8_t data[];
 };
 
 static void let_go_copy(struct pbuf *p)
 {
-	free(p);
+	struct heap_pbuf *h = (struct heap_pbuf *)p;
+
+	h->l->heap_bytes -= h->length;
+	free(h);
 }
 
-/* The packet on the heap, so that its frame is free at once. NULL: no memory. */
+/* The packet on the heap, so that its frame is free at once. NULL: no memory, or enough of it
+ * taken. */
 static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
 {
-	struct heap_pbuf *h = malloc(sizeof(*h) + packet->length + BEHIND);
+	struct heap_pbuf *h = NULL;
 
+	if (l->heap_bytes + packet->length <= HEAP_MAX)
+		h = malloc(sizeof(*h) + packet->length + BEHIND);
 	if (h) {
+		h->l = l;
+		h->length = packet->length;
+		l->heap_bytes += packet->length;
 		memcpy(h->data, (char *)packet->frame + packet->offset, packet->length);
 		memset(h->data + packet->length, 0, BEHIND);
 		h->custom.custom_free_function = let_go_copy;

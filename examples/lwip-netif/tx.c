@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Copyright (c) 2026 The Labyrinth authors
  *
- * Down to the device: each packet is copied once, into a frame that may come from the reserve.
- * Knows pbufs, frames and the device; knows no protocol.
+ * Down to the device: a packet is copied once, into a frame that may come from the reserve, or not
+ * at all where it lies in a frame already (zero copy: source/in_place.c). Knows pbufs, frames and
+ * the device; knows no protocol.
  *
  * Packets are queued, and handed over TX_BURST at a time and at the end of each turn. What the
  * device has no room for stays queued; when the queue is full lwIP gets an error, and TCP tries
@@ -31,7 +32,6 @@ void lab_lwip_drop_queue(struct lab_lwip *l)
 {
 	for (unsigned i = 0; i < l->tx_n; i++)
 		lab_lwip_release(l, l->tx[i].frame);
-	l->stats.tx_full += l->tx_n;
 	l->tx_n = 0;
 }
 

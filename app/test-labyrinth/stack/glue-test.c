@@ -283,9 +283,18 @@ static void test_arguments(void)
 	nic.head.flags = ~LAB_LWIP_NETDEV_FLAGS & LAB_NETDEV_TX_RETURN;
 	tap_ok(!lab_lwip_create(&config) && errno == EINVAL,
 	       "a device with other flags is refused");
+	nic.head.flags = LAB_LWIP_NETDEV_FLAGS;
 	config.ip6_count = LAB_LWIP_IP6_MAX + 1;
 	tap_ok(!lab_lwip_create(&config) && errno == EINVAL, "too many addresses are refused");
 	tap_ok(lab_lwip_destroy(NULL) == 0, "destroying nothing does nothing");
+}
+
+static void test_second(void)
+{
+	struct lab_lwip_config config = {.pool = pool, .dev = &nic.head};
+
+	tap_ok(!lab_lwip_create(&config) && errno == EBUSY && *lab_lwip_error_text(),
+	       "a second netif is refused, and it says why");
 }
 
 static void test_answers(void)
@@ -566,7 +575,8 @@ int main(void)
 	test_arguments();
 	/* The first initialises lwIP, and only then can anybody listen. */
 	l = start(0);
-	tap_ok(l && lab_lwip_destroy(l) == 0 && home(), "a netif comes and goes");
+	test_second();
+	tap_ok(lab_lwip_destroy(l) == 0 && home(), "a netif comes and goes");
 	udp = udp_new();
 	udp_bind(udp, IP_ANY_TYPE, PORT);
 	udp_recv(udp, keep, NULL);

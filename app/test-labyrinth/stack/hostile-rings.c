@@ -304,8 +304,10 @@ int main(int argc, char **argv)
 	tap_note("%" PRIu64 " frames to %s, seed %" PRIu64, count, victim->name, seed);
 	pool = lab_pool_create(&config);
 	dev = pool ? ring_rig_open(pool, target.mac, RX_FRAMES, TX_FRAMES, victim->flags) : NULL;
-	if (!dev)
-		tap_skip_all(lab_error_text());
+	if (!tap_ok(dev != NULL, "there is a pool, and a device on it")) {
+		tap_note("%s", lab_error_text());
+		return tap_done();
+	}
 	hostile_start(&h, &target, seed);
 	if (!tap_ok(!victim->start(pool, dev, &target), "it starts"))
 		return tap_done();

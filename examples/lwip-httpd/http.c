@@ -36,7 +36,7 @@
 /**
  * struct connection - one of them.
  * @in: received, and not looked at.
- * @idle: polls since something moved.
+ * @idle: polls since an answer moved, or a request was complete: who dribbles one gets a minute.
  * @complete: the parser has all of a request.
  * @keep: the connection goes on behind this answer.
  * @ended: the other end sends no more.
@@ -148,6 +148,7 @@ static void answer_request(struct connection *c)
 	const struct file *file;
 
 	c->complete = false;
+	c->idle = 0;
 	c->keep = http_should_keep_alive(&c->parser) && !c->parser.upgrade;
 	if (c->parser.method != HTTP_GET && c->parser.method != HTTP_HEAD) {
 		complain(c, "405 Method Not Allowed", !c->parser.upgrade);
@@ -324,10 +325,8 @@ static err_t on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		pbuf_cat(c->in, p); /* at most a window: tot_len has 16 bits */
 	else
 		c->in = p;
-	if (c->next == SERVICE_GO_ON) {
-		c->idle = 0;
+	if (c->next == SERVICE_GO_ON)
 		c->next = advance(c);
-	}
 	return act(c);
 }
 

@@ -141,7 +141,9 @@ static void take(int end, uint32_t frames)
 /* Waits for @seconds, or for frames, and takes them. Returns whether any came. */
 static bool wait_frames(double seconds, uint32_t frames)
 {
-	if (poll(ends, 2, (int)(seconds * 1000)) <= 0)
+	/* A negative time would be a wait without end: whoever was just preempted may ask for one.
+	 */
+	if (poll(ends, 2, seconds > 0 ? (int)(seconds * 1000) : 0) <= 0)
 		return false;
 	for (int end = 0; end < 2; end++)
 		take(end, frames);

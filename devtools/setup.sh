@@ -19,7 +19,7 @@ packages_of() {
 	dpdk) echo libdpdk-dev dpdk dpdk-dev ;;
 	af_xdp) echo libxdp-dev libbpf-dev iproute2 iputils-ping ethtool ;;
 	lwip) echo liblwip-dev libhttp-parser-dev curl ;;
-	stack) echo curl wrk apache2-utils socat ncat nginx-light iputils-ping util-linux ;;
+	stack) echo curl wrk apache2-utils socat ncat nginx-light iputils-ping util-linux dpkg-dev ;;
 	tests) echo libcriterion-dev libseccomp-dev clang valgrind procps python3 binutils spin ;;
 	check) echo clang-format clang-tidy cppcheck shellcheck ;;
 	vm) echo qemu-system-x86 busybox-static cpio iproute2 make flex bison bc libelf-dev libssl-dev xz-utils ;;

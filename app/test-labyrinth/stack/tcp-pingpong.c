@@ -20,7 +20,7 @@
 #define BYTES_MAX       65536
 #define CONNECTIONS_MAX 256
 #define TIMEOUT_S       30
-#define WAIT_MAX_MS     300000
+#define WAIT_MAX_MS     900000
 
 static struct {
 	int fd[CONNECTIONS_MAX];

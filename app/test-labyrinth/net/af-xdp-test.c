@@ -201,16 +201,18 @@ static void exhaustion(struct lab_pool *pool)
 	struct lab_packet held[128], packets[WINDOW];
 	struct lab_netdev *dev = link_open(pool, 128);
 	struct lab_netdev_stats s;
+	struct lab_pool_stats left;
 	static void *rest[65536];
 	unsigned n, got = 0;
 
-	n = lab_alloc_burst(pool, rest, 65536, LAB_GFP_ATOMIC);
+	n = lab_alloc_burst(pool, rest, 65536, LAB_GFP_NOWAIT);
 	for (unsigned i = 0; i < 128; i += WINDOW) {
 		for (unsigned j = 0; j < WINDOW; j++)
 			peer_send(i + j);
 		got += link_receive(dev, held + got, 128 - got < WINDOW ? 128 - got : WINDOW, 500);
 	}
-	tap_ok(got == 128, "with the pool empty, the frames lent before still receive");
+	tap_ok(got == 128,
+	       "with the pool empty but for its reserve, the frames lent before still receive");
 	for (unsigned j = 0; j < 16; j++)
 		peer_send(j);
 	tap_ok(link_receive(dev, packets, WINDOW, 50) == 0, "then nothing arrives");
@@ -218,6 +220,9 @@ static void exhaustion(struct lab_pool *pool)
 	tap_ok(s.rx_no_frame > 0 && s.rx_lent == 0 && s.missed_no_frame == 16 && !s.missed_dropped,
 	       "and it is counted, once: empty pool, no frame lent, 16 packets dropped by the "
 	       "kernel");
+	lab_pool_stats(pool, &left);
+	tap_ok(left.reserved > 0 && left.free + left.cached == left.reserved,
+	       "and the reserve, which is for what is sent, is whole");
 
 	link_free(pool, held, got);
 	lab_netdev_rx_burst(dev, packets, 0);

@@ -422,6 +422,31 @@ static void test_no_frames(void)
 	tap_ok(x.rx_lent == RX_MAX, "and full when there is something");
 }
 
+/* The reserve is for what is sent: refills leave it alone. */
+static void test_reserve(void)
+{
+	static void *rest[512];
+	struct lab_packet p[64];
+	struct lab_pool_stats s;
+	unsigned kept = 0, got;
+
+	while (kept < 512 && (rest[kept] = lab_alloc(pool, LAB_GFP_NOWAIT)))
+		kept++;
+	do {
+		while (receive(100, RX_EOP))
+			;
+		got = burst(p, 64);
+		for (unsigned i = 0; i < got; i++)
+			rest[kept++] = p[i].frame;
+	} while (got);
+	lab_pool_stats(pool, &s);
+	tap_ok(s.reserved > 0 && s.free + s.cached == s.reserved && x.rx_lent == 0,
+	       "short of frames, the ring runs dry and leaves the pool its reserve");
+	lab_free_bulk(pool, rest, kept);
+	burst(p, 64);
+	tap_ok(x.rx_lent == RX_MAX, "and it fills up when there are more");
+}
+
 int main(void)
 {
 	const struct lab_pool_config config = {
@@ -443,6 +468,7 @@ int main(void)
 	test_transmit();
 	test_short_packets();
 	test_no_frames();
+	test_reserve();
 	test_trouble();
 	if (lab_netdev_done_make(&x.done, TX_MAX))
 		return EXIT_FAILURE;

@@ -4,6 +4,7 @@
 """Looks of labyrinth-info at one pool that is in use: each adds up and names its owners, and their numbers move.
 
     look.py LOOKS      a look in JSON a line; exit status 0, or a sentence and 1
+    look.py --stack    one look on stdin: how many frames the stack has
 """
 import json
 import sys
@@ -32,6 +33,11 @@ def wrong(look):
     return None
 
 
+def stack(look):
+    """The frames that the lcore 'stack' holds."""
+    return sum(holder["held"] for holder in look["holders"] if holder["name"] == "stack")
+
+
 def main(path):
     """Judges."""
     with open(path, encoding="utf-8") as file:
@@ -55,6 +61,9 @@ def main(path):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--stack":
+        print(stack(json.load(sys.stdin)))
+        sys.exit(0)
     why = main(sys.argv[1])
     if why:
         print(f"error: {why}")

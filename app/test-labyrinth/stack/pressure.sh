@@ -56,12 +56,16 @@ reserve_is() {
 	[ "$(value reserve "$(server_last)")" = "$1" ]
 }
 
+# stack_holds: frames that lwIP has, by labyrinth-info.
+stack_holds() { in_server "$info" --json "$pool" 2>>"$folder/look.err" | python3 "$programs_source/look.py" --stack; }
+
 stack_pressure() {
-	local name="a tenth of the frames" status=0 full old hold before extra i sum
+	local name="a tenth of the frames" status=0 full old hold before extra i sum idle
 	server_start pressure 1200 "${small[@]}" || status=$?
 	started "$name" $status || return 0
 	sum=$(sha256sum <"$root/large")
 	next_status 1
+	idle=$(stack_holds)
 
 	# Half of them speak all the time, half are silent until it is over.
 	client_held old "$programs/tcp-pingpong" "$server4" 7 5000 1000 16
@@ -75,6 +79,9 @@ stack_pressure() {
 	status=0
 	waits_for blocked "$folder/hold.out" "$hold" || status=$?
 	case_of "$name: 64 echoes take no more from clients that do not read" $status "$folder/hold.err"
+	extra=$(stack_holds)
+	case_of "$name: labyrinth-info shows the frames that the stack keeps for them ($idle before, $extra now)" \
+		$((extra < idle + 64)) "$folder/look.err"
 	# As if it had lost its processor for a moment, while more arrives than its rings have frames.
 	before=$(value drop_no_frame "$(server_last)")
 	kill -STOP "$server_pid"
@@ -104,6 +111,8 @@ stack_pressure() {
 	status=0
 	for i in 1 2 3; do fetched "$(url4 large)" "$sum" || status=1; done
 	case_of "$name: it recovers: three transfers of 200 MiB have the right checksum" $status "$folder/fetch.err"
+	extra=$(stack_holds)
+	case_of "$name: labyrinth-info shows that the stack let go of them ($extra)" $((extra >= idle + 64)) "$folder/look.err"
 	full=$(most reserve)
 	check "$name: and then its reserve is full as before ($full)" settled reserve_is "$full"
 	say "# drops: no frame $(grown drop_no_frame), ring $(grown drop_ring), wire $(grown drop_wire), stack" \

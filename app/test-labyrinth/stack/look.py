@@ -41,8 +41,7 @@ def stack(look):
 def main(path):
     """Judges."""
     with open(path, encoding="utf-8") as file:
-        # The last line may have been cut off.
-        looks = [json.loads(line) for line in file if line.endswith("\n")]
+        looks = [json.loads(line) for line in file]
     if len(looks) < LEAST:
         return f"There are {len(looks)} looks, fewer than {LEAST}."
     for look in looks:
@@ -50,8 +49,10 @@ def main(path):
               f"receiving {part(look, 'device', 'receiving')}, sending {part(look, 'device', 'sending')}")
         if wrong(look):
             return wrong(look)
-    if any(b["allocs"] <= a["allocs"] or b["frees"] <= a["frees"] for a, b in zip(looks, looks[1:])):
-        return "Between two looks nothing was allocated, or nothing freed."
+    # Now and then the loop may not get a processor between two.
+    still = sum(b["allocs"] <= a["allocs"] or b["frees"] <= a["frees"] for a, b in zip(looks, looks[1:]))
+    if still * 2 >= len(looks):
+        return f"Between {still} of {len(looks)} looks and the next nothing was allocated, or nothing freed."
     for what in ("receiving", "sending"):
         if len({part(look, "device", what) for look in looks}) < 2:
             return f"What the device has for {what} never changed."

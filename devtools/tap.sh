@@ -64,6 +64,20 @@ test_build() {
 	fi
 }
 
+# lwip_build: build-test/lwip, with lwIP from its source. 1, and why on stdout, where that cannot be had.
+lwip_build() {
+	local source why
+	why=$(mktemp)
+	if source=$("$top/devtools/lwip-source.sh" 2>"$why"); then
+		rm -f "$why"
+		test_build lwip -Dlwip_source="$source" -Dtests=disabled -Ddpdk=disabled
+	else
+		tail -n 1 "$why"
+		rm -f "$why"
+		return 1
+	fi
+}
+
 # Sanitizers place their shadow where randomised mappings may lie. Replaces the shell: for attended.
 no_aslr() {
 	! setarch -R true 2>/dev/null || set -- setarch -R "$@"

@@ -41,11 +41,12 @@ struct lab_lwip {
 	struct lab_netdev *dev;
 	struct frame_pbuf *pbufs;
 	uint32_t hold;
-	uint64_t heap_bytes; /* of received packets on the heap */
-	unsigned tx_n;       /* packets in @tx */
+	uint64_t heap_bytes, heap_packets; /* of received packets on the heap */
+	unsigned tx_n;                     /* packets in @tx */
 	struct lab_packet tx[TX_QUEUE];
 	struct raw_pcb *shields[SHIELDS];
 	unsigned since_prune; /* packets received since lab_lwip_prune() */
+	u32_t mended_at;      /* by lwIP's clock for TCP */
 	uint8_t macs[MACS_MAX + 1][LAB_MAC_SIZE];
 	uint16_t mac_users[MACS_MAX + 1];
 	unsigned macs_n;
@@ -75,6 +76,11 @@ int lab_lwip_far_away(const struct pbuf *p, uint16_t at);
 /** lab_lwip_begins_anew() - if a TCP segment, whose header is at @at of a packet of IP, asks for a
  * connection that has ended but is remembered (TIME_WAIT), forget that. Returns how many. */
 unsigned lab_lwip_begins_anew(const struct pbuf *p, uint16_t at);
+
+/* mend.c: connections that lwIP would let stand still. */
+
+/** lab_lwip_mend() - look at them, whenever lwIP has looked at what is to be sent again. */
+void lab_lwip_mend(struct lab_lwip *l);
 
 /* tx.c: down to the device. */
 

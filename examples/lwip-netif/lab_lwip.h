@@ -79,8 +79,11 @@ struct lab_lwip_config {
  *	TCP sends them later.
  * @tx_full: the same because the device and the queue before it were full.
  * @tx_bad: packets that no device can send: too long for a frame, or refused by the driver.
- * @pruned: connections that were half open, or waiting for the past to end (TIME_WAIT), and were
- *	forgotten because there were too many (see prune.c), or because their client began anew.
+ * @pruned: connections that were half open, closed by the program but not yet at their end, or
+ *	waiting for the past to end (TIME_WAIT), and were forgotten because there were too many (see
+ *	prune.c), or because their client began anew.
+ * @mended: connections that lwIP had let stand still, because what they had to send was out of
+ *	order: see mend.c.
  * @free_refused: frames that the pool did not take back. Not 0 means that somebody wrote where he
  *	must not.
  */
@@ -98,6 +101,7 @@ struct lab_lwip_stats {
 	uint64_t tx_full;
 	uint64_t tx_bad;
 	uint64_t pruned;
+	uint64_t mended;
 	uint64_t free_refused;
 };
 
@@ -121,7 +125,7 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config);
  * The program has freed its pbufs. Packets that wait to be sent are sent or freed. May sleep (for a
  * fifth of a second, where the device is sending packets in place).
  *
- * Return: 0; or how many frames the program still holds, in pbufs that it has not freed: then the
+ * Return: 0; or how many packets the program still holds, in pbufs that it has not freed: then the
  * netif is off the device, and another call after they were freed ends it.
  */
 uint64_t lab_lwip_destroy(struct lab_lwip *l);

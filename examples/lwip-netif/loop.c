@@ -31,6 +31,7 @@ unsigned lab_lwip_poll(struct lab_lwip *l)
 		}
 	}
 	sys_check_timeouts();
+	lab_lwip_mend(l);
 	if (l->tx_n)
 		lab_lwip_flush(l);
 	lab_lwip_sent(l);
@@ -41,8 +42,10 @@ int lab_lwip_wait(struct lab_lwip *l, int timeout_ms)
 {
 	u32_t timer = sys_timeouts_sleeptime();
 
-	if (timeout_ms < 0 || timer < (u32_t)timeout_ms)
-		timeout_ms = (int)(timer < WAIT_MAX_MS ? timer : WAIT_MAX_MS);
+	if (timeout_ms < 0 || timeout_ms > WAIT_MAX_MS)
+		timeout_ms = WAIT_MAX_MS;
+	if (timer < (u32_t)timeout_ms)
+		timeout_ms = (int)timer;
 	return lab_netdev_wait(l->dev, l->tx_n ? 0 : timeout_ms);
 }
 

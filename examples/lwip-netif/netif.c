@@ -165,7 +165,7 @@ uint64_t lab_lwip_destroy(struct lab_lwip *l)
 		lab_lwip_in_place_end(l);
 		l->dev = NULL;
 	}
-	held = l->stats.held + lab_lwip_in_place_frames();
+	held = l->stats.held + l->heap_packets + lab_lwip_in_place_frames();
 	if (held)
 		return held;
 	only = NULL;

@@ -16,15 +16,37 @@
  */
 #define TIME_WAIT_MAX 512u
 
-/* The oldest ones of a list in that state, which are at its end: all behind the first @keep. */
-static unsigned prune(struct tcp_pcb *list, enum tcp_state state, unsigned keep)
+/* Connections that the program has closed, and that still have something to send. Linux:
+ * tcp_max_orphans. */
+#define ORPHANS_MAX 512u
+
+static bool half_open(const struct tcp_pcb *pcb)
+{
+	return pcb->state == SYN_RCVD;
+}
+
+static bool ended(const struct tcp_pcb *pcb)
+{
+	return pcb->state == TIME_WAIT;
+}
+
+/* Whoever lets the program's last words lie, and answers each time lwIP asks, would keep them for
+ * ever: nobody is there any more who might give up. */
+static bool orphan(const struct tcp_pcb *pcb)
+{
+	return (pcb->state == FIN_WAIT_1 || pcb->state == CLOSING || pcb->state == LAST_ACK) &&
+	       !pcb->errf && !pcb->callback_arg;
+}
+
+/* Of those of a list: all behind the first @keep. lwIP puts whom it hears from to the front. */
+static unsigned prune(struct tcp_pcb *list, bool (*is)(const struct tcp_pcb *), unsigned keep)
 {
 	struct tcp_pcb *next;
 	unsigned kept = 0, n = 0;
 
 	for (struct tcp_pcb *pcb = list; pcb; pcb = next) {
 		next = pcb->next;
-		if (pcb->state != state || kept++ < keep)
+		if (!is(pcb) || kept++ < keep)
 			continue;
 		tcp_abandon(pcb, 0); /* says nothing to the other end */
 		n++;
@@ -34,6 +56,7 @@ static unsigned prune(struct tcp_pcb *list, enum tcp_state state, unsigned keep)
 
 unsigned lab_lwip_prune(void)
 {
-	return prune(tcp_active_pcbs, SYN_RCVD, HALF_OPEN_MAX) +
-	       prune(tcp_tw_pcbs, TIME_WAIT, TIME_WAIT_MAX);
+	return prune(tcp_active_pcbs, half_open, HALF_OPEN_MAX) +
+	       prune(tcp_active_pcbs, orphan, ORPHANS_MAX) +
+	       prune(tcp_tw_pcbs, ended, TIME_WAIT_MAX);
 }

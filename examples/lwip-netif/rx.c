@@ -43,17 +43,18 @@ static struct pbuf *in_place(struct lab_lwip *l, const struct lab_packet *packet
 }
 
 /* lwIP reads the headers of IP and above before it looks whether so much came. In a frame there is
- * room behind every packet; on the heap there has to be, too. */
+ * room behind every packet that is so short; on the heap there has to be, too. */
 #define BEHIND 64u
 
-/* Most bytes of packets on the heap: what 1024 windows of 64 KiB hold. */
+/* Most bytes on the heap, with what belongs to the packets there: what 1024 windows of 64 KiB hold,
+ * if they are full of long ones. */
 #define HEAP_MAX (64u << 20)
 
 /* A packet that lies on the heap. */
 struct heap_pbuf {
 	struct pbuf_custom custom;
 	struct lab_lwip *l;
-	uint32_t length;
+	uint32_t bytes; /* of all this */
 	uint8_t data[];
 };
 
@@ -61,7 +62,8 @@ static void let_go_copy(struct pbuf *p)
 {
 	struct heap_pbuf *h = (struct heap_pbuf *)p;
 
-	h->l->heap_bytes -= h->length;
+	h->l->heap_bytes -= h->bytes;
+	h->l->heap_packets--;
 	free(h);
 }
 
@@ -69,14 +71,14 @@ static void let_go_copy(struct pbuf *p)
  * taken. */
 static struct pbuf *copied(struct lab_lwip *l, const struct lab_packet *packet)
 {
-	struct heap_pbuf *h = NULL;
+	uint32_t bytes = (uint32_t)sizeof(struct heap_pbuf) + packet->length + BEHIND;
+	struct heap_pbuf *h = l->heap_bytes + bytes <= HEAP_MAX ? malloc(bytes) : NULL;
 
-	if (l->heap_bytes + packet->length <= HEAP_MAX)
-		h = malloc(sizeof(*h) + packet->length + BEHIND);
 	if (h) {
 		h->l = l;
-		h->length = packet->length;
-		l->heap_bytes += packet->length;
+		h->bytes = bytes;
+		l->heap_bytes += bytes;
+		l->heap_packets++;
 		memcpy(h->data, (char *)packet->frame + packet->offset, packet->length);
 		memset(h->data + packet->length, 0, BEHIND);
 		h->custom.custom_free_function = let_go_copy;

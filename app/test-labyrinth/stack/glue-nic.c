@@ -174,12 +174,37 @@ bool nic_arrive_tcp(uint16_t from, uint32_t seq, uint32_t ack, unsigned flags)
 	put16(tcp + 10, ack & 0xffff);
 	tcp[12] = 5 << 4;
 	tcp[13] = (uint8_t)flags;
-	put16(tcp + 14, 1000);
+	put16(tcp + 14, nic.window);
 	for (unsigned i = 0; i < 4; i += 2)
 		pseudo += (uint32_t)(our_ip[i] << 8 | our_ip[i + 1]) +
 			  (uint32_t)(their_ip[i] << 8 | their_ip[i + 1]);
 	put16(tcp + 16, sum(tcp, 20, pseudo));
 	return nic_arrive_ip(p, 6, 20, 0);
+}
+
+/* ---- time ---- */
+
+#ifdef LAB_LWIP_IN_PLACE
+#define SYS_NOW __wrap_sys_now /* by the linker's --wrap */
+#else
+#define SYS_NOW sys_now /* in place of the one in Debian's library */
+#endif
+
+static u32_t now;
+
+u32_t SYS_NOW(void);
+
+u32_t SYS_NOW(void)
+{
+	return now;
+}
+
+void glue_wait(struct lab_lwip *l, unsigned ms)
+{
+	for (unsigned i = 0; i < ms / 100; i++) {
+		now += 100;
+		lab_lwip_poll(l);
+	}
 }
 
 /* ---- the netif ---- */
@@ -201,6 +226,7 @@ struct lab_lwip *glue_start(uint32_t hold)
 	nic.head.flags = LAB_LWIP_NETDEV_FLAGS;
 	memcpy(nic.head.mac, nic_ours, 6);
 	nic.room = UINT32_MAX;
+	nic.window = 1000;
 	IP4_ADDR(&config.ip, 10, 0, 0, 1);
 	IP4_ADDR(&config.netmask, 255, 255, 255, 0);
 	return lab_lwip_create(&config);

@@ -34,7 +34,8 @@ struct glue_nic {
 	unsigned done_n;
 	int promiscuous;
 	unsigned macs;
-	int longest; /* wait that it was asked for */
+	int longest;     /* wait that it was asked for */
+	uint16_t window; /* of those whose segments arrive */
 };
 
 extern struct glue_nic nic;
@@ -59,6 +60,10 @@ bool nic_arrive_udp(uint8_t byte, unsigned n);
 /** nic_arrive_tcp() - a TCP segment without data. */
 bool nic_arrive_tcp(uint16_t from, uint32_t seq, uint32_t ack, unsigned flags);
 
+/** glue_wait() - time passes for lwIP, whose clock stands still otherwise: @ms, with ten turns a
+ * second. */
+void glue_wait(struct lab_lwip *l, unsigned ms);
+
 /** glue_start() - the device as new, and a netif on it whose stack may keep @hold frames. */
 struct lab_lwip *glue_start(uint32_t hold);
 
@@ -67,8 +72,4 @@ void glue_turns(struct lab_lwip *l, unsigned n);
 
 /** glue_home() - whether every frame is free. */
 bool glue_home(void);
-
-/** glue_tcp() - the tests of TCP's connections. */
-void glue_tcp(void);
-
 #endif

@@ -123,6 +123,7 @@ static void answer(struct connection *c, const char *status, const char *type, c
 {
 	bool good = *status == '2';
 
+	c->idle = 0;
 	c->http->requests++;
 	c->http->failed += !good;
 	c->head_len = (uint16_t)snprintf(
@@ -148,7 +149,6 @@ static void answer_request(struct connection *c)
 	const struct file *file;
 
 	c->complete = false;
-	c->idle = 0;
 	c->keep = http_should_keep_alive(&c->parser) && !c->parser.upgrade;
 	if (c->parser.method != HTTP_GET && c->parser.method != HTTP_HEAD) {
 		complain(c, "405 Method Not Allowed", !c->parser.upgrade);
@@ -346,6 +346,7 @@ static err_t on_poll(void *arg, struct tcp_pcb *pcb)
 {
 	struct connection *c = arg;
 
+	/* At once: who has been silent for so long may not be there to take an end. */
 	if (++c->idle > IDLE_POLLS)
 		c->next = SERVICE_ABORT;
 	else if (c->next == SERVICE_GO_ON)

@@ -23,9 +23,9 @@ static void totals(const struct lab_netdev_stats *net, const struct lab_lwip_sta
 	       net->missed_no_frame + net->rx_nobuf, net->missed_ring_full, net->missed_dropped,
 	       stack->rx_refused + stack->rx_dropped, stack->rx_harmful);
 	printf(" tx_no_frame=%" PRIu64 " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " tx_copied=%" PRIu64
-	       " tx_in_place=%" PRIu64 " pruned=%" PRIu64,
+	       " tx_in_place=%" PRIu64 " pruned=%" PRIu64 " mended=%" PRIu64,
 	       stack->tx_no_frame, stack->tx_full, stack->tx_bad, stack->tx_copied,
-	       stack->tx_in_place, stack->pruned);
+	       stack->tx_in_place, stack->pruned, stack->mended);
 }
 
 void status_line(struct status *s)
@@ -56,15 +56,18 @@ uint64_t status_end(const struct lab_pool *pool, const struct lab_netdev_stats *
 		    const struct lab_lwip_stats *stack)
 {
 	struct lab_pool_stats s;
-	uint64_t lost;
+	uint64_t lost, refused = 0;
 
 	lab_pool_stats(pool, &s);
+	/* Also what was refused since @net and @stack: closing gives back most. */
+	for (unsigned i = 0; i < LAB_REFUSED_KINDS; i++)
+		refused += s.refused[i];
 	lost = s.total - (s.free + s.cached + s.retired);
 	printf("lwip-httpd: end");
 	totals(net, stack);
 	printf(" total=%" PRIu64 " free=%" PRIu64 " cached=%" PRIu64 " held=%" PRIu64
 	       " lent=%" PRIu64 " refused=%" PRIu64 " lost=%" PRIu64 "\n",
-	       s.total, s.free, s.cached, s.held, s.lent, net->refused + stack->free_refused, lost);
+	       s.total, s.free, s.cached, s.held, s.lent, refused, lost);
 	fflush(stdout);
-	return lost;
+	return lost + refused;
 }

@@ -31,7 +31,8 @@ void status_line(struct status *s);
  * status_end() - the same totals, and where every frame is when nobody uses one any more.
  * @net, @stack: as they were before device and stack were closed.
  *
- * Return: how many frames are lost: neither free nor in a cache nor retired.
+ * Return: how many frames are lost (neither free nor in a cache nor retired), and how often the
+ * pool refused a call.
  */
 uint64_t status_end(const struct lab_pool *pool, const struct lab_netdev_stats *net,
 		    const struct lab_lwip_stats *stack);

@@ -98,9 +98,9 @@ wrk_failed() {
 stack_requests() {
 	local name="64 connections" seconds=30 requests=20000 status=0 failed
 	[ -z "${LONG-}" ] || { seconds=120 && requests=200000; }
-	server_start requests 300 "${normal[@]}" || status=$?
+	server_start requests 1200 "${normal[@]}" || status=$?
 	started "$name" $status || return 0
-	client $((seconds + 30)) wrk -t 2 -c 64 -d $seconds "$(url4 small)" >"$folder/wrk" 2>&1 || status=$?
+	client $((seconds + 30)) wrk --timeout 20 -t 2 -c 64 -d $seconds "$(url4 small)" >"$folder/wrk" 2>&1 || status=$?
 	failed=$(wrk_failed "$folder/wrk")
 	[ -z "$failed" ] || say "# $failed"
 	case_of "$name: wrk sees no failed request in $seconds s" $((status || ${#failed} > 0)) "$folder/wrk"
@@ -113,7 +113,7 @@ stack_requests() {
 	say "# ab: $(grep -E '^Requests per second' "$folder/ab" | xargs)"
 	# The same from IPv6, shortly: other headers, other code.
 	status=0
-	client 30 wrk -t 2 -c 64 -d 3 "$(url6 small)" >"$folder/wrk6" 2>&1 || status=$?
+	client 60 wrk --timeout 20 -t 2 -c 64 -d 3 "$(url6 small)" >"$folder/wrk6" 2>&1 || status=$?
 	failed=$(wrk_failed "$folder/wrk6")
 	case_of "$name: nor over IPv6" $((status || ${#failed} > 0)) "$folder/wrk6"
 	server_judge "$name"
@@ -150,7 +150,7 @@ echo_size() {
 stack_echoes() {
 	local name="echo, random sizes" tool address i n=24 status=0 id=0 many=()
 	[ -z "${LONG-}" ] || n=200
-	server_start echoes 300 "${normal[@]}" || status=$?
+	server_start echoes 1200 "${normal[@]}" || status=$?
 	started "$name" $status || return 0
 	RANDOM=7
 	for tool in socat ncat; do

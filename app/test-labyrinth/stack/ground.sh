@@ -73,6 +73,14 @@ client() {
 	attended ip netns exec "$client_ns" timeout -k 5 "$limit" "$@"
 }
 
+# child_end PID: waits for it; its status.
+child_end() {
+	local status=0 i
+	wait "$1" || status=$?
+	for i in "${!children[@]}"; do [ "${children[i]}" != "$1" ] || unset "children[i]"; done
+	return $status
+}
+
 url4() { echo "http://$server4/$1"; }
 url6() { echo "http://[$server6]/$1"; }
 

@@ -237,6 +237,8 @@ static int attack(struct hostile *h, int fd, const struct arguments *a, struct s
 		ahead = a->rate > 0 ? start + (double)made / a->rate - now() : 0;
 		if (ahead > 0.001)
 			poll(NULL, 0, (int)(ahead * 1000));
+		else if (ahead < -0.005)
+			start -= ahead; /* what was not sent in time is not sent all at once */
 	}
 	return 0;
 }

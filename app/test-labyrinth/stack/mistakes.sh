@@ -76,7 +76,7 @@ mistake_unreadable() {
 # Two at once on one interface, or with one name.
 mistake_taken() {
 	local name="mistakes: a second on the same interface" status=0 second=0
-	server_start first 60 "${normal[@]}" || status=$?
+	server_start first 600 "${normal[@]}" || status=$?
 	started "mistakes, the first" $status || return 0
 	in_server timeout -k 5 10 "$httpd" af_xdp:lab0 --ip "$server4/24" --pool "$pool-2" --seconds 5 >"$folder/mistake.out" \
 		2>"$folder/mistake.err" || second=$?
@@ -92,7 +92,7 @@ mistake_taken() {
 # Its interface is deleted while 8 clients fetch.
 mistake_gone() {
 	local name="mistakes: the interface goes" status=0 i
-	server_start gone 60 "${normal[@]}" || status=$?
+	server_start gone 600 "${normal[@]}" || status=$?
 	started "$name" $status || return 0
 	loops 8 2
 	sleep 1
@@ -113,7 +113,7 @@ mistake_gone() {
 	check "$name: no frame is lost, lent or held" conserved
 	ip -n "$client_ns" link del cli0 2>/dev/null || true
 	status=0
-	wire_server 2>"$folder/ground.err" && server_start after-gone 60 "${normal[@]}" || status=$?
+	wire_server 2>"$folder/ground.err" && server_start after-gone 600 "${normal[@]}" || status=$?
 	started "$name, and another comes" $status || return 0
 	server_judge "$name, and another comes"
 }
@@ -132,11 +132,11 @@ share() {
 
 stack_adaptive() {
 	local name=adaptive status=0 polling idle
-	server_start polling 60 "${normal[@]}" || status=$?
+	server_start polling 600 "${normal[@]}" || status=$?
 	started "polling" $status || return 0
 	polling=$(share "$server_pid")
 	server_judge polling
-	server_start adaptive 120 "${normal[@]}" --adaptive || status=$?
+	server_start adaptive 600 "${normal[@]}" --adaptive || status=$?
 	started "$name" $status || return 0
 	sleep 1
 	idle=$(share "$server_pid")
@@ -146,7 +146,7 @@ stack_adaptive() {
 	fetched "$(url4 large)" "$(sha256sum <"$root/large")" && fetched "$(url6 large)" "$(sha256sum <"$root/large")" || status=1
 	case_of "$name: 200 MiB over IPv4 and IPv6 have the right checksum" $status "$folder/fetch.err"
 	status=0
-	client 30 wrk -t 2 -c 64 -d 5 "$(url4 small)" >"$folder/adaptive.wrk" 2>&1 || status=$?
+	client 60 wrk --timeout 20 -t 2 -c 64 -d 5 "$(url4 small)" >"$folder/adaptive.wrk" 2>&1 || status=$?
 	[ -z "$(wrk_failed "$folder/adaptive.wrk")" ] || status=1
 	case_of "$name: wrk at 64 connections sees no failed request" $status "$folder/adaptive.wrk"
 	say "# wrk: $(grep -E 'requests in' "$folder/adaptive.wrk" | xargs)"
@@ -163,14 +163,14 @@ stack_killed() {
 	before=$(hugepages_used)
 	for i in 1 2 3; do
 		status=0
-		server_start "killed-$i" 60 "${normal[@]}" || status=$?
+		server_start "killed-$i" 600 "${normal[@]}" || status=$?
 		started "killed, round $i" $status || return 0
 		loops 8 2
 		sleep 1
 		kill -KILL "$server_pid"
 		wait "$server_pid" 2>/dev/null || true
 		server_pid=
-		server_start "after-killed-$i" 60 "${normal[@]}" || status=$?
+		server_start "after-killed-$i" 600 "${normal[@]}" || status=$?
 		started "killed, round $i: the next at once" $status || {
 			loops_end 8
 			return 0

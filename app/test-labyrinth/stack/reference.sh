@@ -40,10 +40,10 @@ reference_start() {
 	local i
 	mkdir -p "$folder/nginx"
 	nginx_configuration >"$folder/nginx/nginx.conf"
-	ip netns exec "$reference_ns" timeout -k 5 300 nginx -e "$folder/nginx/error.log" -c "$folder/nginx/nginx.conf" \
+	ip netns exec "$reference_ns" timeout -k 5 1800 nginx -e "$folder/nginx/error.log" -c "$folder/nginx/nginx.conf" \
 		>"$folder/nginx/out" 2>&1 &
 	children+=($!)
-	ip netns exec "$reference_ns" "$programs/kernel-echo" 7 300 >"$folder/kernel-echo.out" 2>&1 &
+	ip netns exec "$reference_ns" "$programs/kernel-echo" 7 1800 >"$folder/kernel-echo.out" 2>&1 &
 	children+=($!)
 	for ((i = 0; i < 50; i++)); do
 		! client 2 curl -s -o /dev/null "http://$reference4/small" || return 0
@@ -71,7 +71,7 @@ reference_plain() {
 # measure WHO ADDRESS: requests a second, bytes a second and the echo's ns, a line each into $folder/figures.
 measure() {
 	local who=$1 address=$2 found
-	client 30 wrk -t 1 -c 64 -d "$reference_seconds" "http://$address/small" >"$folder/figure" 2>&1 || true
+	client 60 wrk --timeout 20 -t 1 -c 64 -d "$reference_seconds" "http://$address/small" >"$folder/figure" 2>&1 || true
 	[ -z "$(wrk_failed "$folder/figure")" ] || echo "$who: $(wrk_failed "$folder/figure")" >>"$folder/figures.err"
 	found=$(sed -n 's/^Requests\/sec: *//p' "$folder/figure")
 	echo "$who requests $found" >>"$folder/figures"
@@ -88,7 +88,7 @@ stack_reference() {
 	reference_seconds=3
 	[ -z "${LONG-}" ] || { rounds=5 && reference_seconds=10; }
 	rm -f "$folder"/figure*
-	server_start reference 600 "${normal[@]}" || status=$?
+	server_start reference 1800 "${normal[@]}" || status=$?
 	started "$name" $status || return 0
 	reference_start || status=$?
 	case_of "$name: nginx starts, and answers" $status "$folder/reference.err"

@@ -26,7 +26,7 @@
 #define WAIT_MAX_MS     300000
 /* Without a byte on any connection. A kernel that got no answer asks again after twice the time, up
  * to 120 s (Linux: TCP_RTO_MAX), and what it asks may be dropped, too. */
-#define READ_MAX_MS     300000
+#define READ_MAX_MS 300000
 
 struct connection {
 	int fd;

@@ -19,7 +19,7 @@
 
 #define BYTES_MAX       65536
 #define CONNECTIONS_MAX 256
-#define TIMEOUT_S       30
+#define TIMEOUT_S       300
 #define WAIT_MAX_MS     900000
 
 static struct {

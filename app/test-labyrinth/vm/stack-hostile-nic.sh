@@ -18,8 +18,8 @@ sender=$BUILD/app/test-labyrinth/stack/hostile-send
 client=$(dirname "$0")/stack-client.sh
 ip=10.77.0.2 ip6=fd00:77::2 mac=$(printf '52:54:00:00:00:%d' 10)
 # An emulated NIC takes some thousands a second; what comes faster is lost on the host.
-count=200000 rate=4000 seeds=1
-[ -z "${LONG-}" ] || seeds=5
+count=100000 rate=4000 seeds=2
+[ -z "${LONG-}" ] || seeds=10
 
 if [ ! -x "$httpd_exe" ] || [ ! -x "$sender" ]; then
 	skip all "built without lwip-httpd (liblwip) or hostile-send"
@@ -49,7 +49,7 @@ served() {
 attacked() {
 	on_host "timeout 100 $sender vm0 --mac $mac --ip $ip --ip6 $ip6 --count $count --rate $rate --seed $1 --quiet & pid=\$!; \
 good=0; bad=0; while kill -0 \$pid 2>/dev/null; do \
-if PATIENCE=5 $client fetch 1 http://$ip/file $sum >/dev/null 2>&1; then good=\$((good + 1)); else bad=\$((bad + 1)); fi; done; \
+if PATIENCE=20 $client fetch 1 http://$ip/file $sum >/dev/null 2>&1; then good=\$((good + 1)); else bad=\$((bad + 1)); fi; done; \
 wait \$pid; status=\$?; echo \"the honest client: \$good good, \$bad not\"; exit \$((status || !good))" | tee "$www/said"
 }
 # most_came: the NIC and its driver got to see them.

@@ -6,6 +6,8 @@
 # shellcheck shell=bash disable=SC2034 # what is sourced assigns
 
 httpd_exe=$BUILD/examples/lwip-httpd/lwip-httpd
+# The same with lwIP from its source, which sends from where lwIP wrote: of devtools/suites/vm, and there only.
+httpd_source_exe=${BUILD%/*}/lwip/examples/lwip-httpd/lwip-httpd
 httpd_log=$(mktemp)
 httpd_pid=
 info=$BUILD/app/labyrinth-info/labyrinth-info
@@ -49,6 +51,9 @@ is() {
 
 # conserved: no frame is lost, held, lent or refused at the end.
 conserved() { is lost 0 && is held 0 && is lent 0 && is refused 0 && is total $(($(of end free) + $(of end cached))); }
+
+# in_place: nearly all that it sent lay where lwIP had written it.
+in_place() { [ "$(of end tx_in_place)" -gt $(($(of end tx_copied) * 10)) ] || { its_last_words && return 1; }; }
 
 # moved NAME: that number was not the same in all status lines.
 moved() {

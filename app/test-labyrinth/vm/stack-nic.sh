@@ -33,8 +33,11 @@ echo="127.0.0.1 $(vm-host forwarded 7)"
 client=$(dirname "$0")/stack-client.sh
 
 # serve ARGUMENT...: lwip-httpd on the NIC.
-serve() {
-	start_httpd "$httpd_exe" "e1000e:$NIC0" --ip 10.0.2.15/24 --gateway 10.0.2.2 --root "$www" "$@"
+serve() { serve_by "$httpd_exe" "$@"; }
+serve_by() {
+	local program=$1
+	shift
+	start_httpd "$program" "e1000e:$NIC0" --ip 10.0.2.15/24 --gateway 10.0.2.2 --root "$www" "$@"
 }
 
 # fetched TIMES: one after another.
@@ -81,6 +84,16 @@ ends
 check "it starts with --adaptive" serve --adaptive
 check "8 MiB, three times: each checksum agrees" fetched 3
 ends
+
+if [ -x "$httpd_source_exe" ]; then
+	check "with lwIP from its source it starts" serve_by "$httpd_source_exe"
+	check "8 MiB, three times: each checksum agrees" fetched 3
+	check "eight echoes of up to 64 KiB, at once: each byte comes back" on_host "$client echo 8 $echo"
+	ends
+	check "it sent from where lwIP wrote" in_place
+else
+	skip "lwIP from its source" "there is no build-test/lwip (devtools/suites/vm makes it where the source can be had)"
+fi
 
 # On ordinary pages, because there are never less frames than a hugepage has. The rings alone could take ten times more.
 check "it starts with 64 frames" serve --frames 64 --ordinary-pages

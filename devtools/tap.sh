@@ -64,18 +64,17 @@ test_build() {
 	fi
 }
 
-# lwip_build: build-test/lwip, with lwIP from its source. 1, and why on stdout, where that cannot be had.
+# lwip_build NAME [OPTION...]: build-test/NAME, with lwIP from its source. 1, with the reason in lwip_why, where that
+# cannot be had.
 lwip_build() {
-	local source why
-	why=$(mktemp)
-	if source=$("$top/devtools/lwip-source.sh" 2>"$why"); then
-		rm -f "$why"
-		test_build lwip -Dlwip_source="$source" -Dtests=disabled -Ddpdk=disabled
-	else
-		tail -n 1 "$why"
-		rm -f "$why"
+	local name=$1 source
+	shift
+	if ! source=$("$top/devtools/lwip-source.sh" 2>"$test_dir/log/lwip.why"); then
+		# shellcheck disable=SC2034 # whoever called
+		lwip_why=$(tail -n 1 "$test_dir/log/lwip.why")
 		return 1
 	fi
+	test_build "$name" -Dlwip_source="$source" -Dtests=disabled -Ddpdk=disabled "$@"
 }
 
 # Sanitizers place their shadow where randomised mappings may lie. Replaces the shell: for attended.

@@ -24,13 +24,6 @@ recount() {
 	done
 }
 
-# source_of_lwip NAME: sets lwip_source; 1, and a skipped case, where it cannot be had.
-source_of_lwip() {
-	lwip_source=$("$top/devtools/lwip-source.sh" 2>"$folder/source.err") && return
-	skip "$1" "$(tail -n 1 "$folder/source.err")"
-	return 1
-}
-
 # rings NAME BUILD: into the e1000e driver's receive path, with each victim behind it.
 rings() {
 	local victim seed seeds=(1)
@@ -53,8 +46,10 @@ stack_hostile() {
 	done
 	rings "Debian's lwIP" asan
 	# Debian's library has no sanitizers in it; its source can be built with them.
-	source_of_lwip "hostile packets, lwIP from its source" || return 0
-	test_build lwip-asan "${sanitizers[@]}" -Dlwip_source="$lwip_source" -Dtests=disabled
+	if ! lwip_build lwip-asan "${sanitizers[@]}"; then
+		skip "hostile packets, lwIP from its source" "$lwip_why"
+		return
+	fi
 	rings "lwIP from its source" lwip-asan
 	tap_of "hostile packets, AF_XDP, lwip-httpd with lwIP from its source" 900 "${still[@]}" "$programs_source/hostile.sh" \
 		"$test_dir/lwip-asan/examples/lwip-httpd/lwip-httpd" "$test_dir/asan/app/test-labyrinth/stack/hostile-send" 1000000
@@ -69,8 +64,8 @@ in_place() {
 
 stack_source() {
 	local name="lwIP from its source" sum i right=0 status=0 packaged=$httpd httpd bad idle
-	if ! lwip_build >"$folder/source.why"; then
-		skip "$name" "$(cat "$folder/source.why")"
+	if ! lwip_build lwip; then
+		skip "$name" "$lwip_why"
 		return
 	fi
 	tap_of "$name" 60 "$test_dir/lwip/app/test-labyrinth/stack/glue-test"

@@ -90,7 +90,7 @@ stack_pressure() {
 	children+=($!)
 	client 60 wrk --timeout 20 -t 2 -c 64 -d 8 "$(url4 medium)" >"$folder/pressure.wrk" 2>&1 || true
 	child_end "${children[-1]}" || true
-	low=$(least_reserved)
+	low=$(least_reserved) || low=1000000 # it never looked
 	extra=$(server_last)
 	client_go_on hold
 	status=0

@@ -23,9 +23,10 @@ static void totals(const struct lab_netdev_stats *net, const struct lab_lwip_sta
 	       net->missed_no_frame + net->rx_nobuf, net->missed_ring_full, net->missed_dropped,
 	       stack->rx_refused + stack->rx_dropped, stack->rx_harmful);
 	printf(" tx_no_frame=%" PRIu64 " tx_full=%" PRIu64 " tx_bad=%" PRIu64 " tx_copied=%" PRIu64
-	       " tx_in_place=%" PRIu64 " pruned=%" PRIu64 " mended=%" PRIu64,
+	       " tx_in_place=%" PRIu64 " tx_stranger=%" PRIu64 " pruned=%" PRIu64
+	       " mended=%" PRIu64,
 	       stack->tx_no_frame, stack->tx_full, stack->tx_bad, stack->tx_copied,
-	       stack->tx_in_place, stack->pruned, stack->mended);
+	       stack->tx_in_place, stack->tx_stranger, stack->pruned, stack->mended);
 }
 
 void status_line(struct status *s)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include <lwip/pbuf.h>
+#include <lwip/prot/ethernet.h>
 
 #include "lab_lwip.h"
 
@@ -21,6 +22,9 @@
 #define MACS_MAX 14u
 /* Protocols that are looked at before lwIP gets them. */
 #define SHIELDS 7u
+/* Neighbours that are remembered: sets of places, where each neighbour has one set. */
+#define NEIGHBOUR_SETS 128u
+#define NEIGHBOUR_WAYS 8u
 
 /**
  * struct frame_pbuf - lwIP's view of one received frame. One for each frame of the pool, by the
@@ -35,6 +39,21 @@ struct frame_pbuf {
 	bool in_place;
 };
 
+/**
+ * struct neighbour - one that was found.
+ * @key: its address of IPv6; of IPv4 as ::ffff:a.b.c.d.
+ * @known: whether there is one in this place.
+ * @mac: where it is.
+ * @heard: when it said so; @used: when something was sent to it; @asked: when it was asked again.
+ *	By lab_lwip.now.
+ */
+struct neighbour {
+	u32_t key[4];
+	bool known;
+	struct eth_addr mac;
+	u32_t heard, used, asked;
+};
+
 struct lab_lwip {
 	struct netif netif;
 	struct lab_pool *pool;
@@ -47,9 +66,12 @@ struct lab_lwip {
 	struct raw_pcb *shields[SHIELDS];
 	unsigned since_prune; /* packets received since lab_lwip_prune() */
 	u32_t mended_at;      /* by lwIP's clock for TCP */
+	u32_t now;            /* sys_now() at the begin of this turn */
 	uint8_t macs[MACS_MAX + 1][LAB_MAC_SIZE];
 	uint16_t mac_users[MACS_MAX + 1];
 	unsigned macs_n;
+	uint64_t neighbours_secret;
+	struct neighbour neighbours[NEIGHBOUR_SETS][NEIGHBOUR_WAYS];
 	struct lab_lwip_stats stats;
 };
 
@@ -137,6 +159,18 @@ static inline uint32_t lab_lwip_in_place_frames(void)
 	return 0;
 }
 #endif
+
+/* neighbours.c: who is where on the wire. */
+
+/** lab_lwip_input() - a packet up the stack, of which is remembered where it says somebody is. */
+err_t lab_lwip_input(struct pbuf *p, struct netif *netif);
+
+/** lab_lwip_tell_time() - a turn of the loop begins. */
+void lab_lwip_tell_time(struct lab_lwip *l);
+
+/** lab_lwip_neighbours() - have lwIP send by what is remembered; for a netif that is being added.
+ */
+void lab_lwip_neighbours(struct lab_lwip *l);
 
 /* multicast.c: which groups the device receives for. */
 

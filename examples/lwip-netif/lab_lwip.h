@@ -79,6 +79,8 @@ struct lab_lwip_config {
  *	TCP sends them later.
  * @tx_full: the same because the device and the queue before it were full.
  * @tx_bad: packets that no device can send: too long for a frame, or refused by the driver.
+ * @tx_stranger: packets to a neighbour who was not known, or to a router of IPv6: lwIP found him,
+ *	and may have kept them until then (see neighbours.c).
  * @pruned: connections that were half open, closed by the program but not yet at their end, or
  *	waiting for the past to end (TIME_WAIT), and were forgotten because there were too many (see
  *	prune.c), or because their client began anew.
@@ -100,6 +102,7 @@ struct lab_lwip_stats {
 	uint64_t tx_no_frame;
 	uint64_t tx_full;
 	uint64_t tx_bad;
+	uint64_t tx_stranger;
 	uint64_t pruned;
 	uint64_t mended;
 	uint64_t free_refused;

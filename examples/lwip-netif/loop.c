@@ -22,6 +22,7 @@ unsigned lab_lwip_poll(struct lab_lwip *l)
 	struct lab_packet packets[RX_BURST];
 	unsigned n = lab_netdev_rx_burst(l->dev, packets, RX_BURST);
 
+	lab_lwip_tell_time(l);
 	if (n) {
 		lab_lwip_rx(l, packets, n);
 		l->since_prune += n;

@@ -9,13 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <lwip/etharp.h>
-#include <lwip/ethip6.h>
 #include <lwip/init.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
 #include <lwip/stats.h>
-#include <netif/ethernet.h>
 
 #include "inside.h"
 
@@ -33,9 +30,8 @@ static err_t init(struct netif *netif)
 	lab_netdev_mac(l->dev, netif->hwaddr);
 	netif->mtu = ETHERNET_MTU;
 	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-	netif->output = etharp_output;
-	netif->output_ip6 = ethip6_output;
 	netif->linkoutput = lab_lwip_linkoutput;
+	lab_lwip_neighbours(l);
 	lab_lwip_multicast(l);
 	return ERR_OK;
 }
@@ -115,7 +111,7 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config)
 	if (!initialised++)
 		lwip_init();
 	if (!netif_add(&l->netif, &config->ip, &config->netmask, &config->gateway, l, init,
-		       ethernet_input)) {
+		       lab_lwip_input)) {
 		free(l->pbufs);
 		free(l);
 		return refuse(ENOMEM, "lwIP did not take the netif");

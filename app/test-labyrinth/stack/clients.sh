@@ -119,6 +119,49 @@ stack_requests() {
 	server_judge "$name"
 }
 
+# from_many URL FIRST FILE: the file, at once from each of 64 addresses: FIRST and a number from 100 on. Prints how many
+# were right. A shell of its own runs it, in the client's namespace.
+# shellcheck disable=SC2317 # stack_neighbours calls it
+from_many() {
+	local i pids=() right=0
+	set -o pipefail
+	for ((i = 100; i < 164; i++)); do
+		curl --interface "$2$i" --max-time 60 -gsS -f "$1" | cmp - "$3" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do ! wait "$i" || right=$((right + 1)); done
+	echo "$right"
+}
+
+# 64 neighbours of each family, where lwIP remembers ten.
+stack_neighbours() {
+	local name="64 neighbours" i url first status=0 began right
+	server_start neighbours 300 "${normal[@]}" || status=$?
+	started "$name" $status || return 0
+	for ((i = 100; i < 164; i++)); do
+		ip -n "$client_ns" addr add 10.77.0.$i/24 dev cli0 && ip -n "$client_ns" addr add fd77::$i/64 dev cli0 nodad
+	done
+	for first in 10.77.0. fd77::; do
+		url=$(url4 medium) began=$SECONDS
+		[ $first = 10.77.0. ] || url=$(url6 medium)
+		right=$(client 100 bash -c "$(declare -f from_many); from_many \"\$@\"" many "$url" $first "$root/medium" 2>"$folder/many.err") || true
+		case_of "$name: each gets its file over $(family $first)" $((${right:-0} != 64)) "$folder/many.err"
+		say "# $right of 64 in $((SECONDS - began)) s"
+	done
+	for ((i = 100; i < 164; i++)); do
+		ip -n "$client_ns" addr del 10.77.0.$i/24 dev cli0 && ip -n "$client_ns" addr del fd77::$i/64 dev cli0
+	done
+	server_judge "$name"
+	say "# $(grown tx_stranger) of $(grown tx) packets were for strangers"
+	check "$name: few packets were for strangers" few_strangers
+}
+
+# Of the 24000 packets: those that begin, and what waits until a neighbour has answered.
+few_strangers() {
+	server_end
+	[ "$(grown tx_stranger)" -gt 0 ] && [ "$(grown tx_stranger)" -lt 3000 ] && [ "$(grown tx)" -gt 20000 ]
+}
+
 # echoed TOOL ADDRESS BYTES ID: sends so many random bytes through an echo; do they come back?
 echoed() {
 	local tool=$1 address=$2 out=$folder/echo-$4

@@ -6,6 +6,8 @@
 #include "glue-nic.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the device ---- */
@@ -23,6 +25,15 @@ static unsigned nic_rx(struct lab_netdev *dev, struct lab_packet *packets, unsig
 	return got;
 }
 
+/* Counts ARP's requests, and neighbour solicitations. */
+static void count_asked(const uint8_t *p)
+{
+	if (p[12] == 8 && p[13] == 6 && p[21] == 1)
+		nic.asked[p[41]]++;
+	else if (p[12] == 0x86 && p[13] == 0xdd && p[20] == 58 && p[54] == 135)
+		nic.asked[p[77]]++;
+}
+
 static unsigned nic_tx(struct lab_netdev *dev, const struct lab_packet *packets, unsigned n)
 {
 	unsigned i;
@@ -38,6 +49,7 @@ static unsigned nic_tx(struct lab_netdev *dev, const struct lab_packet *packets,
 		}
 		nic.room--;
 		nic.sent++;
+		count_asked((uint8_t *)packets[i].frame + packets[i].offset);
 		nic.last_length = packets[i].length;
 		memcpy(nic.last, (char *)packets[i].frame + packets[i].offset, packets[i].length);
 		if (LAB_LWIP_NETDEV_FLAGS && nic.done_n < NIC_SENT_MAX)
@@ -91,7 +103,7 @@ const uint8_t nic_ours[LAB_MAC_SIZE] = {2, 0, 0, 0, 0, 1},
 	      nic_theirs[LAB_MAC_SIZE] = {2, 0, 0, 0, 0, 2};
 static const uint8_t our_ip[4] = {10, 0, 0, 1}, their_ip[4] = {10, 0, 0, 2};
 
-static uint16_t sum(const uint8_t *p, unsigned n, uint32_t start)
+uint16_t nic_sum(const uint8_t *p, unsigned n, uint32_t start)
 {
 	for (unsigned i = 0; i < n; i++)
 		start += i % 2 ? p[i] : (uint32_t)p[i] << 8;
@@ -106,8 +118,7 @@ static void put16(uint8_t *p, unsigned v)
 	p[1] = (uint8_t)v;
 }
 
-/* The packet comes in. False where there is no frame for it. */
-static bool nic_arrive(const uint8_t *packet, uint32_t length)
+bool nic_arrive(const uint8_t *packet, uint32_t length)
 {
 	void *frame = lab_alloc(pool, LAB_GFP_ATOMIC);
 
@@ -146,7 +157,7 @@ bool nic_arrive_ip(uint8_t *p, unsigned proto, unsigned n, unsigned fragment)
 	ip[9] = (uint8_t)proto;
 	memcpy(ip + 12, their_ip, 4);
 	memcpy(ip + 16, our_ip, 4);
-	put16(ip + 10, sum(ip, 20, 0));
+	put16(ip + 10, nic_sum(ip, 20, 0));
 	return nic_arrive(p, 34 + n);
 }
 
@@ -178,7 +189,7 @@ bool nic_arrive_tcp(uint16_t from, uint32_t seq, uint32_t ack, unsigned flags)
 	for (unsigned i = 0; i < 4; i += 2)
 		pseudo += (uint32_t)(our_ip[i] << 8 | our_ip[i + 1]) +
 			  (uint32_t)(their_ip[i] << 8 | their_ip[i + 1]);
-	put16(tcp + 16, sum(tcp, 20, pseudo));
+	put16(tcp + 16, nic_sum(tcp, 20, pseudo));
 	return nic_arrive_ip(p, 6, 20, 0);
 }
 
@@ -208,6 +219,18 @@ void glue_wait(struct lab_lwip *l, unsigned ms)
 }
 
 /* ---- the netif ---- */
+
+void glue_pool(void)
+{
+	const struct lab_pool_config config = {
+		.name = "glue", .frames = GLUE_FRAMES, .page_size = LAB_PAGE_4K};
+
+	pool = lab_pool_create(&config);
+	if (!pool) {
+		fprintf(stderr, "%s\n", lab_error_text());
+		exit(EXIT_FAILURE);
+	}
+}
 
 bool glue_home(void)
 {

@@ -16,6 +16,7 @@
 
 #define NIC_OFFSET   256u  /* where received packets start */
 #define NIC_PORT     4000u /* where nic_arrive_udp() and nic_arrive_tcp() go */
+#define GLUE_FRAMES  1024u
 #define NIC_RX_MAX   2048u
 #define NIC_SENT_MAX 4096u
 
@@ -28,6 +29,8 @@ struct glue_nic {
 	unsigned refuse; /* its packets from now on, up to that one, which it refuses */
 	bool keep;       /* gives no frame back that it has sent */
 	unsigned sent;
+	unsigned asked[256]; /* of @sent, those that ask for a neighbour, by the last byte of his
+				address */
 	uint8_t last[LAB_FRAME_SIZE]; /* the last packet sent */
 	uint32_t last_length;
 	void *done[NIC_SENT_MAX];
@@ -43,7 +46,14 @@ extern struct lab_pool *pool;
 extern const struct lab_netdev_ops nic_ops;
 extern const uint8_t nic_ours[LAB_MAC_SIZE], nic_theirs[LAB_MAC_SIZE];
 
-/** nic_ask() - who has our address? Like all that arrive: false where no frame is left for it. */
+/** nic_arrive() - the packet comes in. Like all that arrive: false where no frame is left for it.
+ */
+bool nic_arrive(const uint8_t *packet, uint32_t length);
+
+/** nic_sum() - the Internet's checksum of @n bytes, beginning with @start. */
+uint16_t nic_sum(const uint8_t *p, unsigned n, uint32_t start);
+
+/** nic_ask() - who has our address? */
 bool nic_ask(void);
 
 /** nic_arrive_ip() - an IPv4 packet with @n bytes behind its header, @fragment as the header's word
@@ -63,6 +73,10 @@ bool nic_arrive_tcp(uint16_t from, uint32_t seq, uint32_t ack, unsigned flags);
 /** glue_wait() - time passes for lwIP, whose clock stands still otherwise: @ms, with ten turns a
  * second. */
 void glue_wait(struct lab_lwip *l, unsigned ms);
+
+/** glue_pool() - makes the pool, of GLUE_FRAMES; without memory for it that is the program's end.
+ */
+void glue_pool(void);
 
 /** glue_start() - the device as new, and a netif on it whose stack may keep @hold frames. */
 struct lab_lwip *glue_start(uint32_t hold);

@@ -182,14 +182,8 @@ static void test_orphans(void)
 
 int main(void)
 {
-	const struct lab_pool_config config = {
-		.name = "glue", .frames = 1024, .page_size = LAB_PAGE_4K};
 
-	pool = lab_pool_create(&config);
-	if (!pool) {
-		fprintf(stderr, "%s\n", lab_error_text());
-		return EXIT_FAILURE;
-	}
+	glue_pool();
 	/* The first initialises lwIP, and only then can anybody listen. */
 	tap_ok(lab_lwip_destroy(glue_start(0)) == 0, "a netif comes and goes");
 	test_syn_flood();

@@ -13,8 +13,6 @@
 #include "../net/tap.h"
 #include "glue-nic.h"
 
-#define FRAMES 1024u
-
 /* ---- the program on the stack ---- */
 
 static struct pbuf *kept[64];
@@ -113,12 +111,12 @@ static void test_reserve(void)
 	struct lab_lwip *l = glue_start(0);
 	struct lab_pool_stats s;
 	struct lab_lwip_stats stats;
-	static void *all[FRAMES];
+	static void *all[GLUE_FRAMES];
 	unsigned n = 0, sent;
 
 	nic_ask();
 	nic_ask();
-	while (n < FRAMES && (all[n] = lab_alloc(pool, LAB_GFP_NOWAIT)))
+	while (n < GLUE_FRAMES && (all[n] = lab_alloc(pool, LAB_GFP_NOWAIT)))
 		n++;
 	lab_pool_stats(pool, &s);
 	tap_ok(s.reserved > 0 && s.free + s.cached == s.reserved,
@@ -275,16 +273,10 @@ static void test_run(void)
 
 int main(void)
 {
-	const struct lab_pool_config config = {
-		.name = "glue", .frames = FRAMES, .page_size = LAB_PAGE_4K};
 	struct udp_pcb *udp;
 	struct lab_lwip *l;
 
-	pool = lab_pool_create(&config);
-	if (!pool) {
-		fprintf(stderr, "%s\n", lab_error_text());
-		return EXIT_FAILURE;
-	}
+	glue_pool();
 	test_arguments();
 	/* The first initialises lwIP, and only then can anybody listen. */
 	l = glue_start(0);

@@ -45,12 +45,13 @@ ip -6 route replace fd00:77::/64 dev vm0 mtu 1500"
 served() {
 	on_host "for i in 1 2 3 4 5 6; do ! PATIENCE=15 $client fetch 1 http://$1/file $sum || exit 0; sleep 1; done; exit 1"
 }
-# attacked SEED: while an honest client goes on, and is served now and then.
+# attacked SEED: while an honest client goes on, and is served: thousands of strangers do not have it forgotten, of whom
+# lwIP alone remembers ten (of which a client got two to four files).
 attacked() {
 	on_host "timeout 100 $sender vm0 --mac $mac --ip $ip --ip6 $ip6 --count $count --rate $rate --seed $1 --quiet & pid=\$!; \
 good=0; bad=0; while kill -0 \$pid 2>/dev/null; do \
 if PATIENCE=20 $client fetch 1 http://$ip/file $sum >/dev/null 2>&1; then good=\$((good + 1)); else bad=\$((bad + 1)); fi; done; \
-wait \$pid; status=\$?; echo \"the honest client: \$good good, \$bad not\"; exit \$((status || !good))" | tee "$www/said"
+wait \$pid; status=\$?; echo \"the honest client: \$good good, \$bad not\"; exit \$((status || good < 10))" | tee "$www/said"
 }
 # most_came: the NIC and its driver got to see them.
 most_came() { [ "$(of end rx)" -gt $((seeds * count / 2)) ] || { its_last_words && return 1; }; }

@@ -57,6 +57,7 @@
 #define LWIP_TCP_KEEPALIVE            1
 #define LWIP_STATS                    1
 #define LWIP_STATS_LARGE              1
+#define ARP_QUEUEING                  1
 #define ARP_QUEUE_LEN                 10
 
 /* A window fits the 16 bits of a pbuf chain's length; what is sent and not acknowledged need not.

@@ -14,6 +14,7 @@ COMPANION's output, a program ("" for none) that runs from the moment the guest 
 The exit status is that of the guest's command, 124 after SECONDS, 125 if the guest or QEMU died.
 """
 
+import ctypes
 import json
 import os
 import re
@@ -26,6 +27,8 @@ import time
 
 HUNG, DIED = 124, 125
 TAIL = 60  # lines of a log that are shown
+CROWD = 256  # connections that may wait until QEMU accepts them, on each port that it forwards
+PIDFD_GETFD = 438  # the same on all processors
 
 
 class Lab:
@@ -98,9 +101,12 @@ class Lab:
 
     def do_ready(self, _):
         self.ready = time.monotonic()
+        forwards = self.forwards()
+        for inside, (_, listener) in forwards.items():
+            self.let_wait(inside, listener)
         if self.companion:
             environment = dict(os.environ, VM_SIGNALS=self.signals(), VM_LOG=os.path.dirname(self.log))
-            environment.update((f"VM_FORWARD_{inside}", port) for inside, port in self.forwards().items())
+            environment.update((f"VM_FORWARD_{inside}", port) for inside, (port, _) in forwards.items())
             environment["PATH"] = os.path.join(os.path.dirname(__file__), "host") + ":" + os.environ["PATH"]
             with open(self.log + ".host", "wb") as output:
                 self.host = subprocess.Popen(
@@ -131,12 +137,33 @@ class Lab:
         return complaint and "error " + complaint.splitlines()[0]
 
     def forwards(self):
-        """Which ports of the host's 127.0.0.1 lead to which ports of the guest, the latter being the keys."""
-        line = r"HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)"
-        return {inside: port for port, inside in re.findall(line, self.monitor("info usernet"))}
+        """For ports of the guest: the port of the host's 127.0.0.1 that leads there, and QEMU's file descriptor of it."""
+        line = r"HOST_FORWARD\]\s+(\d+)\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)"
+        return {inside: (port, int(fd)) for fd, port, inside in re.findall(line, self.monitor("info usernet"))}
+
+    def let_wait(self, inside, listener):
+        """QEMU's network (libslirp) has room for one connection that it has not accepted yet. Where it is slow to accept
+        them, as a busy machine makes it, the host's kernel answers the next ones with SYN cookies, forgets them, and later
+        resets some that it had told they were connected, of which the guest never hears. So they get more room."""
+        pidfd = -1
+        try:
+            pidfd = os.pidfd_open(self.qemu.pid)
+            end = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, listener, 0)
+            if end < 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            with socket.socket(fileno=end) as theirs:
+                theirs.listen(CROWD)
+        except OSError as error:
+            print(
+                f"vm: QEMU's port for {inside} keeps room for one waiting connection, and may lose some: {error}",
+                file=sys.stderr,
+            )
+        finally:
+            if pidfd >= 0:
+                os.close(pidfd)
 
     def do_forwarded(self, inside):
-        port = self.forwards().get(inside)
+        port, _ = self.forwards().get(inside, ("", -1))
         return "ok " + port if port else f"error port {inside} is not forwarded: devtools/vm.sh --forward {inside}"
 
     def signals(self, name=""):

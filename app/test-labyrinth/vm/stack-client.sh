@@ -7,7 +7,6 @@
 #
 #   stack-client.sh fetch TIMES URL SUM     all at once, each has that sha256; prints the seconds of each
 #   stack-client.sh echo TIMES HOST PORT    connections of random sizes to 64 KiB, all at once, compared by the byte
-#   stack-client.sh crowd TIMES HOST PORT   the same where not all of them may be taken
 #   stack-client.sh outlive HOST PORT [VERB ...]    one that is there before such a command, and is used again after it
 #
 # Each client has PATIENCE seconds, 100 if that is not set.
@@ -60,18 +59,6 @@ do_echo() {
 	return "$failed"
 }
 
-# What has no frame for the answer to a newcomer may be given up by whoever waits for it (QEMU's network, here): a
-# connection that brought no byte back was never there. Of all others each byte comes back, and they are half at least.
-do_crowd() {
-	local times=$1 n good=0 refused=0
-	do_echo "$@" >/dev/null 2>&1 || true
-	for ((n = 0; n < times; n++)); do
-		if cmp -s "out$n" "back$n"; then good=$((good + 1)); elif [ ! -s "back$n" ]; then refused=$((refused + 1)); fi
-	done
-	echo "$times at once: $good whole, $refused not taken"
-	[ $((good + refused)) = "$times" ] && [ $((good * 2)) -ge "$times" ]
-}
-
 do_outlive() {
 	local host=$1 port=$2 pid failed=0
 	shift 2
@@ -94,9 +81,9 @@ do_outlive() {
 }
 
 case ${1-} in
-fetch | echo | crowd | outlive) "do_$1" "${@:2}" ;;
+fetch | echo | outlive) "do_$1" "${@:2}" ;;
 *)
-	sed -n '8,11s/^# *//p' "$0" >&2
+	sed -n '8,10s/^# *//p' "$0" >&2
 	exit 2
 	;;
 esac

@@ -46,12 +46,14 @@ struct frame_pbuf {
  * @mac: where it is.
  * @heard: when it said so; @used: when something was sent to it; @asked: when it was asked again.
  *	By lab_lwip.now.
+ * @trust: IPv6: for so long after @heard he is taken to hear us, in milliseconds.
  */
 struct neighbour {
 	u32_t key[4];
 	bool known;
 	struct eth_addr mac;
 	u32_t heard, used, asked;
+	u32_t trust;
 };
 
 struct lab_lwip {

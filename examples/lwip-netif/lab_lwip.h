@@ -79,8 +79,9 @@ struct lab_lwip_config {
  *	TCP sends them later.
  * @tx_full: the same because the device and the queue before it were full.
  * @tx_bad: packets that no device can send: too long for a frame, or refused by the driver.
- * @tx_stranger: packets to a neighbour who was not known, or to a router of IPv6: lwIP found him,
- *	and may have kept them until then (see neighbours.c).
+ * @tx_stranger: packets that went lwIP's own way, which may have kept them until somebody answered:
+ *to a neighbour who was not known, or is due to be probed (IPv6), or to a router of IPv6. See
+ *	neighbours.c.
  * @pruned: connections that were half open, closed by the program but not yet at their end, or
  *	waiting for the past to end (TIME_WAIT), and were forgotten because there were too many (see
  *	prune.c), or because their client began anew.
@@ -133,7 +134,11 @@ struct lab_lwip *lab_lwip_create(const struct lab_lwip_config *config);
  */
 uint64_t lab_lwip_destroy(struct lab_lwip *l);
 
-/** lab_lwip_netif() - the netif, for lwIP's own calls; valid as long as @l. */
+/**
+ * lab_lwip_netif() - the netif, for lwIP's own calls; valid as long as @l.
+ *
+ * Who sets it down has its neighbours forgotten with the next turn of the loop, not before.
+ */
 struct netif *lab_lwip_netif(struct lab_lwip *l);
 
 /**

@@ -20,12 +20,14 @@
 #include "inside.h"
 
 /* In milliseconds. IPv4: who has said nothing for ASK4 is asked, once a second (RFC 1122, 2.3.2.1),
- * and for END4 is a stranger. ASK4 is RFC 4861's REACHABLE_TIME, which IPv6 has from lwIP. */
+ * and for END4 is a stranger. */
 #define ASK4      30000u
 #define END4      60000u
 #define ASK_EVERY 1000u
-/* RFC 4861's DELAY_FIRST_PROBE_TIME: how long who may not hear us is taken to. */
-#define DELAY6 5000u
+/* IPv6: how long who has answered lwIP is taken to hear us, at most, and who has not: RFC 4861's
+ * REACHABLE_TIME and DELAY_FIRST_PROBE_TIME. */
+#define REACHABLE6 30000u
+#define DELAY6     5000u
 /* Longer ago than anything was sent to anybody. */
 #define NEVER (1u << 30)
 
@@ -150,31 +152,34 @@ static bool on_link6(const struct lab_lwip *l, const u32_t key[4])
 struct claim {
 	u32_t key[4];
 	struct eth_addr mac;
-	bool advertised; /* by neighbour advertisement */
+	bool with_mac; /* or only that he is there */
 };
 
 static bool claims4(const struct pbuf *p, struct claim *c)
 {
+	static const uint8_t ethernet_ip4[6] = {0, 1, 8, 0, 6, 4};
 	const uint8_t *arp = (const uint8_t *)p->payload + SIZEOF_ETH_HDR;
 
-	if (p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR)
+	if (p->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR || memcmp(arp, ethernet_ip4, 6) != 0)
 		return false;
+	c->with_mac = true;
 	memcpy(&c->mac, arp + 8, sizeof(c->mac));
 	key4(c->key, arp + 14);
 	return true;
 }
 
-/* Neighbour discovery as lwIP takes it: from this wire, with an address of Ethernet. */
+/* Neighbour discovery as lwIP takes it: from this wire. */
 static bool claims6(const struct pbuf *p, struct claim *c)
 {
 	const uint8_t *ip = (const uint8_t *)p->payload + SIZEOF_ETH_HDR, *icmp = ip + IP6_HLEN;
 
-	if (p->len < SIZEOF_ETH_HDR + IP6_HLEN + 32 || ip[6] != IP6_NEXTH_ICMP6 ||
+	if (p->len < SIZEOF_ETH_HDR + IP6_HLEN + 24 || ip[6] != IP6_NEXTH_ICMP6 ||
 	    ip[7] != ND6_HOPLIM || (icmp[0] != ICMP6_TYPE_NS && icmp[0] != ICMP6_TYPE_NA))
 		return false;
-	c->advertised = icmp[0] == ICMP6_TYPE_NA;
-	memcpy(c->key, c->advertised ? icmp + 8 : ip + 8, sizeof(c->key));
-	memcpy(&c->mac, icmp + 26, sizeof(c->mac));
+	memcpy(c->key, icmp[0] == ICMP6_TYPE_NA ? icmp + 8 : ip + 8, sizeof(c->key));
+	c->with_mac = p->len >= SIZEOF_ETH_HDR + IP6_HLEN + 32;
+	if (c->with_mac)
+		memcpy(&c->mac, icmp + 26, sizeof(c->mac));
 	return !is_key4(c->key);
 }
 
@@ -189,36 +194,42 @@ static bool claims(const struct pbuf *p, struct claim *c)
 	return eth->type == PP_HTONS(ETHTYPE_IPV6) && claims6(p, c);
 }
 
-/* lwIP has seen the claim. One who is suddenly somewhere else is asked for at once: if somebody has
- * lied, he says so. */
+/* lwIP knows nothing of him: if he is somewhere else than he was, no more do we. */
+static void doubt(struct neighbour *n, const struct claim *c)
+{
+	if (n && c->with_mac && !same(&n->mac, &c->mac))
+		n->known = false;
+}
+
+/* lwIP has seen the claim. One who is suddenly somewhere else is asked for, at once and until he is
+ * heard again: if somebody has lied, he says so. */
 static void judge4(struct lab_lwip *l, struct neighbour *n, const struct claim *c)
 {
 	const struct eth_addr *mac = believed4(l, c->key);
 	bool moved = n && mac && !same(&n->mac, mac);
 
 	if (!mac) {
-		if (n && !same(&n->mac, &c->mac))
-			n->known = false;
+		doubt(n, c);
 		return;
 	}
 	if (!n)
 		n = place(l, c->key);
 	n->mac = *mac;
-	n->heard = l->now;
+	n->heard = moved ? l->now - ASK4 : l->now;
 	if (moved)
 		ask4(l, n);
 }
 
-/* Only an advertisement that lwIP was waiting for says that he hears us, too; everything else is to
- * be probed soon, and adds nothing to what is known. */
+/* He hears us, too, if that has made him reachable for lwIP. Everything else is to be probed soon,
+ * and adds nothing to what is known. */
 static void judge6(struct lab_lwip *l, struct neighbour *n, const struct claim *c)
 {
 	const struct nd6_neighbor_cache_entry *entry = believed6(l, c->key);
-	bool sure = entry && c->advertised && entry->state == ND6_REACHABLE;
+	bool sure = entry && entry->state == ND6_REACHABLE &&
+		    entry->counter.reachable_time == reachable_time;
 
 	if (!entry) {
-		if (n && !same(&n->mac, &c->mac))
-			n->known = false;
+		doubt(n, c);
 		return;
 	}
 	if ((n && !sure && same(&n->mac, mac_of(entry))) || !on_link6(l, c->key))
@@ -226,7 +237,8 @@ static void judge6(struct lab_lwip *l, struct neighbour *n, const struct claim *
 	if (!n)
 		n = place(l, c->key);
 	n->mac = *mac_of(entry);
-	n->heard = sure || reachable_time < DELAY6 ? l->now : l->now - (reachable_time - DELAY6);
+	n->heard = l->now;
+	n->trust = LWIP_MIN(sure ? REACHABLE6 : DELAY6, reachable_time);
 }
 
 err_t lab_lwip_input(struct pbuf *p, struct netif *netif)
@@ -287,10 +299,10 @@ static const struct eth_addr *where6(struct lab_lwip *l, const u32_t key[4])
 {
 	struct neighbour *n = find(l, key);
 
-	if (!n || lab_unlikely(l->now - n->heard >= reachable_time))
+	if (!n)
 		return NULL;
 	n->used = l->now;
-	return &n->mac;
+	return lab_likely(l->now - n->heard < n->trust) ? &n->mac : NULL;
 }
 
 static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)

@@ -69,8 +69,8 @@ struct lab_lwip_config {
  * @rx_copied: packets copied because @hold frames were held.
  * @rx_refused: packets that were dropped before the stack because there was no memory for a copy
  *	(64 MiB at most are on the heap).
- * @rx_dropped: packets that lwIP dropped: wrong checksums and lengths, nobody there for them. Only
- *in a build of its source: Debian's does not count.
+ * @rx_dropped: packets that lwIP dropped: wrong checksums and lengths, nobody there for them.
+ *	Only in a build of its source: Debian's does not count.
  * @rx_harmful: packets that were kept from the stack because they are known to end it, or to
  *	make it unreachable: see shield.c.
  * @tx_in_place: packets sent out of the memory that lwIP wrote them to (source/in_place.c).
@@ -79,9 +79,8 @@ struct lab_lwip_config {
  *	TCP sends them later.
  * @tx_full: the same because the device and the queue before it were full.
  * @tx_bad: packets that no device can send: too long for a frame, or refused by the driver.
- * @tx_stranger: packets that went lwIP's own way, which may have kept them until somebody answered:
- *to a neighbour who was not known, or is due to be probed (IPv6), or to a router of IPv6. See
- *	neighbours.c.
+ * @tx_stranger: packets to a neighbour who was not known, or is due to be probed (IPv6), and those
+ *	to a router of IPv6: lwIP may have kept them until he answered. See neighbours.c.
  * @pruned: connections that were half open, closed by the program but not yet at their end, or
  *	waiting for the past to end (TIME_WAIT), and were forgotten because there were too many (see
  *	prune.c), or because their client began anew.

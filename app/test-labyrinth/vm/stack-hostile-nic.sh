@@ -45,8 +45,8 @@ ip -6 route replace fd00:77::/64 dev vm0 mtu 1500"
 served() {
 	on_host "for i in 1 2 3 4 5 6; do ! PATIENCE=15 $client fetch 1 http://$1/file $sum || exit 0; sleep 1; done; exit 1"
 }
-# attacked SEED: while an honest client goes on, and is served: thousands of strangers do not have it forgotten, of whom
-# lwIP alone remembers ten (of which a client got two to four files).
+# attacked SEED: while an honest client goes on, and is served: the enemy's many addresses do not have it forgotten. With
+# lwIP alone, which remembers ten, it got two to four files.
 attacked() {
 	on_host "timeout 100 $sender vm0 --mac $mac --ip $ip --ip6 $ip6 --count $count --rate $rate --seed $1 --quiet & pid=\$!; \
 good=0; bad=0; while kill -0 \$pid 2>/dev/null; do \
